@@ -1,0 +1,139 @@
+"""A build as its events tell it."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from domain.builds.events import (
+    Artifact,
+    BuildArtifactsCollected,
+    BuildCancelled,
+    BuildCancelRequested,
+    BuildErrored,
+    BuildEvent,
+    BuildFailed,
+    BuildImageCreated,
+    BuildRequirementsResolved,
+    BuildRetried,
+    BuildRootPrepared,
+    BuildStepFinished,
+    BuildStepStarted,
+    BuildSubmitted,
+    BuildSucceeded,
+    BuildTimedOut,
+    BuildTimeLimitReached,
+    Requirements,
+    Step,
+)
+from domain.builds.spec import BuildSpec
+
+
+class Phase(StrEnum):
+    SUBMITTED = "submitted"
+    RESOLVING = "resolving"
+    PREPARING = "preparing"
+    BUILDING = "building"
+    COLLECTING = "collecting"
+    STOPPING = "stopping"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ERRORED = "errored"
+    TIMED_OUT = "timed-out"
+    CANCELLED = "cancelled"
+
+
+ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.ERRORED, Phase.TIMED_OUT, Phase.CANCELLED})
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """step, round: what is under way or was last. root_image: the prepared build root.
+
+    limit_reached: why the build is being stopped; None when somebody cancelled it.
+    """
+
+    build_id: str
+    spec: BuildSpec
+    base_image: str
+    phase: Phase = Phase.SUBMITTED
+    version: int = 1
+    attempt: int = 1
+    step: Step | None = None
+    round: int = 1
+    requirements: Requirements | None = None
+    root_key: str = ""
+    root_image: str = ""
+    root_image_id: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    image_id: str = ""
+    log_tail: tuple[str, ...] = ()
+    limit_reached: tuple[Literal["wall", "idle"], int] | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+
+STEP_PHASE = {
+    Step.RESOLVE: Phase.RESOLVING,
+    Step.PREPARE: Phase.PREPARING,
+    Step.RPMBUILD: Phase.BUILDING,
+    Step.IMAGE: Phase.BUILDING,
+}
+
+
+def evolve(state: Build | None, event: BuildEvent) -> Build:
+    if isinstance(event, BuildSubmitted):
+        return Build(build_id=event.build_id, spec=event.spec, base_image=event.base_image)
+    if state is None:
+        raise ValueError(f"The first event of a build is {type(event).__name__}")
+    return _apply(msgspec.structs.replace(state, version=state.version + 1), event)
+
+
+def _apply(state: Build, event: BuildEvent) -> Build:
+    change = msgspec.structs.replace
+    match event:
+        case BuildSubmitted():
+            return state
+        case BuildRetried(attempt=attempt):
+            return Build(
+                build_id=state.build_id,
+                spec=state.spec,
+                base_image=state.base_image,
+                version=state.version,
+                attempt=attempt,
+            )
+        case BuildStepStarted(step=step, round=number):
+            return change(state, phase=STEP_PHASE[step], step=step, round=number)
+        case BuildStepFinished(step=step, exit_code=exit_code, log=log):
+            collecting = step is Step.RPMBUILD and exit_code == 0
+            phase = Phase.COLLECTING if collecting else state.phase
+            return change(state, phase=phase, log_tail=log.tail)
+        case BuildRequirementsResolved(requirements=requirements):
+            return change(state, phase=Phase.PREPARING, requirements=requirements)
+        case BuildRootPrepared():
+            return change(
+                state,
+                phase=Phase.BUILDING,
+                root_key=event.key,
+                root_image=event.image,
+                root_image_id=event.image_id,
+            )
+        case BuildArtifactsCollected(artifacts=artifacts):
+            return change(state, artifacts=artifacts)
+        case BuildImageCreated(image_id=image_id):
+            return change(state, image_id=image_id)
+        case BuildCancelRequested():
+            return change(state, phase=Phase.STOPPING, limit_reached=None)
+        case BuildTimeLimitReached(limit=limit, seconds=seconds):
+            return change(state, phase=Phase.STOPPING, limit_reached=(limit, seconds))
+        case BuildSucceeded():
+            return change(state, phase=Phase.SUCCEEDED)
+        case BuildFailed():
+            return change(state, phase=Phase.FAILED)
+        case BuildErrored():
+            return change(state, phase=Phase.ERRORED)
+        case BuildCancelled():
+            return change(state, phase=Phase.CANCELLED)
+        case BuildTimedOut():
+            return change(state, phase=Phase.TIMED_OUT)

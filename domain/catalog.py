@@ -1,0 +1,23 @@
+"""Every event type there is, the streams they live in, and how old versions become new ones."""
+
+from collections.abc import Mapping
+from typing import get_args
+
+from domain.access.events import AccessEvent
+from domain.builds.events import BuildEvent
+from domain.containers.events import ContainerEvent
+from domain.engines.events import EngineEvent
+from domain.event_types import EventTypes, Upcaster
+
+UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
+"""By type name and the schema version that each starts from."""
+
+EVENT_TYPES = EventTypes(
+    (
+        *get_args(ContainerEvent),
+        *get_args(BuildEvent),
+        *get_args(AccessEvent),
+        *get_args(EngineEvent),
+    ),
+    UPCASTERS,
+)
