@@ -151,10 +151,13 @@ class EmbeddedPostgres(EmbeddedServer):
         refuse to start. The file is kept, with a pid nobody has: its shared memory key still
         keeps a new server away from the last back-ends of the old one."""
         pid = self._recorded_pid()
-        if pid is None or is_server(pid, self._identity(), account.uid):
+        if pid is None:
+            self._pid_file.unlink(missing_ok=True)  # half written, or not there
+        elif not is_server(pid, self._identity(), account.uid):
+            lines = [IMPOSSIBLE_PID, *self._pid_lines()[1:]]
+            write_private(self._pid_file, "\n".join(lines) + "\n", owner=account.uid)
+        else:
             return
-        lines = [IMPOSSIBLE_PID, *self._pid_lines()[1:]]
-        write_private(self._pid_file, "\n".join(lines) + "\n", owner=account.uid)
         for stale in self._run.glob(".s.PGSQL.*"):
             stale.unlink(missing_ok=True)
 
