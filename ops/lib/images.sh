@@ -65,3 +65,19 @@ has_image() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null; }
 recipe_hash() {
     (cd "$images" && find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum) | sha256sum | head -c 12
 }
+
+# What testcontainers starts; EULERMAKER_TEST_BASE_IMAGE is a small image for plain containers.
+ensure_test_images() {
+    ensure_debian_image
+    export EULERMAKER_TEST_BASE_IMAGE=$debian_image
+    local name tag variable
+    for name in postgres redis registry; do
+        variable=EULERMAKER_TEST_${name^^}_IMAGE
+        tag=eulermaker/test-$name:$(codename)-$(recipe_hash debian "$name")
+        if [[ -z ${!variable:-} ]] && ! has_image "$tag"; then
+            note "building $tag"
+            with_lock images build_image "$tag" "$name"
+        fi
+        export "$variable=${!variable:-$tag}"
+    done
+}
