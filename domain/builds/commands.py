@@ -61,6 +61,7 @@ class RecordRequirementsResolved(Command, frozen=True, kw_only=True):
 class RecordBuildRootPrepared(Command, frozen=True, kw_only=True):
     build_id: str
     attempt: int
+    step: Step
     round: int
     key: str
     image: str

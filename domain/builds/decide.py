@@ -16,6 +16,13 @@ from domain.errors import Refusal, UnknownStream
 Events = tuple[e.BuildEvent, ...]
 
 MAX_ROUNDS = 10
+ROOT_PHASES = {
+    e.Step.TOOLCHAIN: frozenset({Phase.SUBMITTED, Phase.RESOLVING}),
+    e.Step.PREPARE: frozenset({Phase.PREPARING}),
+    e.Step.RESOLVE: frozenset[Phase](),
+    e.Step.RPMBUILD: frozenset[Phase](),
+    e.Step.IMAGE: frozenset[Phase](),
+}
 RETRYABLE = frozenset({Phase.FAILED, Phase.ERRORED, Phase.TIMED_OUT, Phase.CANCELLED})
 
 
@@ -260,12 +267,13 @@ def _resolved(command: c.RecordRequirementsResolved, state: Build) -> Events:
 
 
 def _root_prepared(command: c.RecordBuildRootPrepared, state: Build) -> Events:
-    if state.phase is not Phase.PREPARING:
+    if state.phase not in ROOT_PHASES[command.step]:
         return ()
     return (
         e.BuildRootPrepared(
             build_id=state.build_id,
             attempt=state.attempt,
+            step=command.step,
             round=command.round,
             key=command.key,
             image=command.image,

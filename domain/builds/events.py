@@ -11,8 +11,10 @@ from domain.event import Event
 
 
 class Step(StrEnum):
-    """resolve: what the spec requires; prepare: the build root; rpmbuild and image: the work."""
+    """toolchain: what every RPM build starts from; resolve: what the spec requires;
+    prepare: the build root; rpmbuild and image: the work itself."""
 
+    TOOLCHAIN = "toolchain"
     RESOLVE = "resolve"
     PREPARE = "prepare"
     RPMBUILD = "rpmbuild"
@@ -104,13 +106,16 @@ class BuildRequirementsResolved(Event, frozen=True, kw_only=True):
 
 
 class BuildRootPrepared(Event, frozen=True, kw_only=True):
-    """key: of the prepared image, see `domain.builds.recipe`. reused: it was there already.
+    """step: toolchain or prepare. key: of the image, see `domain.builds.recipe`.
+
+    reused: it was there already.
 
     packages_digest: over the sorted list of installed packages and their header digests.
     """
 
     build_id: str
     attempt: int
+    step: Step
     round: int
     key: str
     image: str

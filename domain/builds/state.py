@@ -46,10 +46,18 @@ class Phase(StrEnum):
 ENDED = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.ERRORED, Phase.TIMED_OUT, Phase.CANCELLED})
 
 
-class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """step, round: what is under way or was last. root_image: the prepared build root.
+class RootImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image to build in, by its content key."""
 
-    limit_reached: why the build is being stopped; None when somebody cancelled it.
+    key: str
+    image: str
+    image_id: str
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """step, round: what is under way or was last. root: the prepared build root.
+
+    limit_reached: why the build is being stopped, None when somebody cancelled it.
     """
 
     build_id: str
@@ -61,9 +69,8 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     step: Step | None = None
     round: int = 1
     requirements: Requirements | None = None
-    root_key: str = ""
-    root_image: str = ""
-    root_image_id: str = ""
+    toolchain: RootImage | None = None
+    root: RootImage | None = None
     artifacts: tuple[Artifact, ...] = ()
     image_id: str = ""
     log_tail: tuple[str, ...] = ()
@@ -75,6 +82,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
 
 
 STEP_PHASE = {
+    Step.TOOLCHAIN: Phase.RESOLVING,
     Step.RESOLVE: Phase.RESOLVING,
     Step.PREPARE: Phase.PREPARING,
     Step.RPMBUILD: Phase.BUILDING,
@@ -112,13 +120,7 @@ def _apply(state: Build, event: BuildEvent) -> Build:
         case BuildRequirementsResolved(requirements=requirements):
             return change(state, phase=Phase.PREPARING, requirements=requirements)
         case BuildRootPrepared():
-            return change(
-                state,
-                phase=Phase.BUILDING,
-                root_key=event.key,
-                root_image=event.image,
-                root_image_id=event.image_id,
-            )
+            return _rooted(state, event)
         case BuildArtifactsCollected(artifacts=artifacts):
             return change(state, artifacts=artifacts)
         case BuildImageCreated(image_id=image_id):
@@ -137,3 +139,10 @@ def _apply(state: Build, event: BuildEvent) -> Build:
             return change(state, phase=Phase.CANCELLED)
         case BuildTimedOut():
             return change(state, phase=Phase.TIMED_OUT)
+
+
+def _rooted(state: Build, event: BuildRootPrepared) -> Build:
+    root = RootImage(key=event.key, image=event.image, image_id=event.image_id)
+    if event.step is Step.TOOLCHAIN:
+        return msgspec.structs.replace(state, phase=Phase.RESOLVING, toolchain=root)
+    return msgspec.structs.replace(state, phase=Phase.BUILDING, root=root)

@@ -1,0 +1,198 @@
+"""Load, fold, decide, append; again when somebody was faster. The only way to change anything."""
+
+import hashlib
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from domain.access.events import CommandRefused
+from domain.application.aggregates import Aggregate, aggregate_of
+from domain.errors import ConcurrencyConflict, Refusal
+from domain.event import REFUSED, Append, Command, CommandContext, Event, OpaqueEvent, Receipt
+from domain.ports import EventStore
+
+MAX_TRIES = 8
+CACHED_STREAMS = 10_000
+SYSTEM_PREFIX = "system:"
+
+_ENCODER = msgspec.json.Encoder()
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """An aggregate's state and the version it was folded up to (0: nothing recorded)."""
+
+    version: int = 0
+    state: Any = None
+
+
+class CommandHandler:
+    """Safe for concurrent use; holds nothing that cannot be read again."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+        self._cache: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
+
+    async def handle(
+        self, command: Command, context: CommandContext, *, expected_version: int | None = None
+    ) -> Receipt:
+        """Durable when it returns; delivered twice, it answers twice the same.
+
+        expected_version: fail with ConcurrencyConflict unless the aggregate is at it.
+        Raises Refusal (recorded as an event first), UnknownStream, ConcurrencyConflict,
+        CommandIdReused, StoreUnavailable, StoreOverloaded.
+        """
+        aggregate = aggregate_of(command)
+        fingerprint = hashlib.sha256(_ENCODER.encode(command)).digest()
+        for attempt in range(MAX_TRIES):
+            fresh = attempt == 0 and isinstance(command, aggregate.creating)
+            try:
+                return await self._try(
+                    command, context, fingerprint, expected_version, assume_new=fresh
+                )
+            except ConcurrencyConflict:
+                self._cache.pop(_cache_key(context.tenant, aggregate, command), None)
+                if expected_version is not None or attempt == MAX_TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def load(self, aggregate: Aggregate, tenant: str, identifier: str) -> Loaded:
+        """The state of an aggregate now; events that this program cannot read are passed over."""
+        stream = aggregate.stream(identifier)
+        loaded = self._cache.get((tenant, stream), Loaded())
+        while True:
+            page = await self._store.read_stream(tenant, stream, after_version=loaded.version)
+            for recorded in page:
+                loaded = _fold(aggregate, loaded, recorded.event)
+            if not page:
+                break
+        if loaded.version:
+            self._remember(tenant, stream, loaded)
+        return loaded
+
+    async def _try(
+        self,
+        command: Command,
+        context: CommandContext,
+        fingerprint: bytes,
+        expected_version: int | None,
+        *,
+        assume_new: bool,
+    ) -> Receipt:
+        aggregate = aggregate_of(command)
+        identifier = aggregate.key(command)
+        if assume_new:
+            loaded = Loaded()
+        else:
+            loaded = await self.load(aggregate, context.tenant, identifier)
+        stream = aggregate.stream(identifier)
+        if expected_version is not None and expected_version != loaded.version:
+            return await self._stale(context, stream, fingerprint, expected_version)
+        try:
+            events = aggregate.decide(command, loaded.state)
+        except Refusal as refusal:
+            return await self._refuse(command, context, fingerprint, stream, refusal)
+        if not events and context.actor.startswith(SYSTEM_PREFIX):
+            return _nothing_new(context, stream, loaded.version)
+        receipt = await self._store.append(
+            Append(
+                context=context,
+                stream=stream,
+                expected_version=loaded.version,
+                events=events,
+                fingerprint=fingerprint,
+            )
+        )
+        if receipt.status == REFUSED:
+            raise await self._recorded_refusal(context.tenant, receipt)
+        if not receipt.replayed:
+            for event in events:
+                loaded = _fold(aggregate, loaded, event)
+            self._remember(context.tenant, stream, loaded)
+        return receipt
+
+    async def _stale(
+        self, context: CommandContext, stream: str, fingerprint: bytes, expected_version: int
+    ) -> Receipt:
+        """The store tells a retry of a command that succeeded from a true conflict."""
+        return await self._store.append(
+            Append(
+                context=context,
+                stream=stream,
+                expected_version=expected_version,
+                events=(),
+                fingerprint=fingerprint,
+            )
+        )
+
+    async def _refuse(
+        self,
+        command: Command,
+        context: CommandContext,
+        fingerprint: bytes,
+        stream: str,
+        refusal: Refusal,
+    ) -> Receipt:
+        """Record the refusal under the command's own id, then raise it.
+
+        A command that was accepted before is no longer refused: its receipt answers.
+        """
+        attempt_id = context.command_id
+        refused = CommandRefused(
+            attempt_id=attempt_id,
+            command=type(command).__name__,
+            target=stream,
+            rule=refusal.rule,
+            state=refusal.state,
+            reason=refusal.advice,
+        )
+        receipt = await self._store.append(
+            Append(
+                context=context,
+                stream=f"attempt-{attempt_id}",
+                expected_version=0,
+                events=(refused,),
+                fingerprint=fingerprint,
+                status=REFUSED,
+            )
+        )
+        if receipt.status == REFUSED:
+            raise refusal
+        return receipt
+
+    async def _recorded_refusal(self, tenant: str, receipt: Receipt) -> Refusal:
+        recorded = await self._store.read_stream(tenant, receipt.stream, limit=1)
+        event = recorded[0].event
+        if not isinstance(event, CommandRefused):
+            raise TypeError(f"{receipt.stream} should hold a refusal")
+        return Refusal(rule=event.rule, state=event.state, advice=event.reason)
+
+    def _remember(self, tenant: str, stream: str, loaded: Loaded) -> None:
+        known = self._cache.get((tenant, stream))
+        if known is None or known.version < loaded.version:
+            self._cache[tenant, stream] = loaded
+        self._cache.move_to_end((tenant, stream))
+        if len(self._cache) > CACHED_STREAMS:
+            self._cache.popitem(last=False)
+
+
+def _cache_key(tenant: str, aggregate: Aggregate, command: Command) -> tuple[str, str]:
+    return tenant, aggregate.stream(aggregate.key(command))
+
+
+def _fold(aggregate: Aggregate, loaded: Loaded, event: Event) -> Loaded:
+    state = loaded.state
+    if not isinstance(event, OpaqueEvent):
+        state = aggregate.evolve(state, event)
+    return Loaded(version=loaded.version + 1, state=state)
+
+
+def _nothing_new(context: CommandContext, stream: str, version: int) -> Receipt:
+    return Receipt(
+        command_id=context.command_id,
+        status="accepted",
+        stream=stream,
+        version=version,
+        first_position=0,
+        last_position=0,
+    )

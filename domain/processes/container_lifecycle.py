@@ -1,0 +1,52 @@
+"""Which engine call each intent of a container needs."""
+
+from domain.containers import events as e
+from domain.processes import effects as f
+from domain.processes.effects import NOTHING, Reaction, do
+
+
+def react(event: e.ContainerEvent, version: int) -> Reaction:
+    """version: of the event in its stream; outcomes name their intent by it."""
+    if isinstance(event, e.ContainerIntent):
+        effect = _effect(event, version)
+        return do(effect, supersedes=isinstance(effect, SUPERSEDING))
+    create_failed = isinstance(event, e.ContainerOperationFailed) and event.operation == "create"
+    return Reaction(supersedes=True) if create_failed else NOTHING
+
+
+SUPERSEDING = (f.StopEngineContainer, f.KillEngineContainer, f.RemoveEngineContainer)
+
+
+def _effect(event: e.ContainerIntent, intent: int) -> f.ContainerEffects:
+    cid, generation = event.container_id, event.generation
+    match event:
+        case e.ContainerRequested(spec=spec):
+            return f.CreateEngineContainer(
+                container_id=cid, generation=generation, intent=intent, spec=spec
+            )
+        case e.ContainerStartRequested():
+            return f.StartEngineContainer(container_id=cid, generation=generation, intent=intent)
+        case e.ContainerStopRequested(grace_seconds=grace):
+            return f.StopEngineContainer(
+                container_id=cid, generation=generation, intent=intent, grace_seconds=grace
+            )
+        case e.ContainerRestartRequested(grace_seconds=grace):
+            return f.RestartEngineContainer(
+                container_id=cid, generation=generation, intent=intent, grace_seconds=grace
+            )
+        case e.ContainerPauseRequested():
+            return f.PauseEngineContainer(container_id=cid, generation=generation, intent=intent)
+        case e.ContainerUnpauseRequested():
+            return f.UnpauseEngineContainer(container_id=cid, generation=generation, intent=intent)
+        case e.ContainerKillRequested(signal=signal):
+            return f.KillEngineContainer(
+                container_id=cid, generation=generation, intent=intent, signal=signal
+            )
+        case e.ContainerLimitsChangeRequested(limits=limits):
+            return f.UpdateEngineContainer(
+                container_id=cid, generation=generation, intent=intent, limits=limits
+            )
+        case e.ContainerRemovalRequested(force=force):
+            return f.RemoveEngineContainer(
+                container_id=cid, generation=generation, intent=intent, force=force
+            )
