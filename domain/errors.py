@@ -114,3 +114,29 @@ class ContainerNotFound(EngineRefused):
 
 class EngineConflict(EngineRefused):
     """The name is taken by something that is not ours, or the object's state forbids the call."""
+
+
+class LogClosed(DomainError):
+    """New chunks were offered for a log that was closed."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"The log {subject} is closed. Nothing can be added to it.")
+        self.subject = subject
+
+
+class SecretMissing(DomainError):
+    """No secret of this reference is kept."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"There is no secret {reference}. Store it again.")
+        self.reference = reference
+
+
+class SecretUnreadable(DomainError):
+    """A secret is kept, but was changed or its key is not here."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"Secret {reference} cannot be decrypted. Restore the key file, or store it again."
+        )
+        self.reference = reference

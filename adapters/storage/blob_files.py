@@ -1,0 +1,113 @@
+"""The blocking half of the blob store: what runs in its threads, a step at a time."""
+
+import errno
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from adapters.storage.digests import PATTERN, RunningDigest, digest_of
+from adapters.storage.files import (
+    append_to,
+    ensure_directory,
+    move_into_place,
+    new_file,
+    storage_errors,
+)
+from domain.errors import BlobDamaged, BlobMissing
+from domain.ports import BlobStat
+
+
+def path_of(directory: Path, digest: str) -> Path:
+    """Two levels only: 256 directories a tenant."""
+    if not PATTERN.fullmatch(digest):
+        raise BlobMissing(digest)
+    algorithm, _, name = digest.partition(":")
+    return directory / algorithm / name[:2] / name[2:]
+
+
+def begin(incoming: Path) -> Path:
+    with storage_errors():
+        ensure_directory(incoming)
+        return new_file(incoming)
+
+
+def write_piece(file: Path, piece: bytes, digest: RunningDigest) -> None:
+    digest.add(piece)
+    with storage_errors():
+        append_to(file, piece)
+
+
+def finish(file: Path, target: Path) -> None:
+    with storage_errors():
+        append_to(file, b"", sync=True)
+        move_into_place(file, target)
+
+
+def discard(file: Path) -> None:
+    with storage_errors():
+        file.unlink(missing_ok=True)
+
+
+def put_whole(incoming: Path, directory: Path, content: bytes) -> BlobStat:
+    digest = digest_of(content)
+    file = begin(incoming)
+    try:
+        with storage_errors():
+            append_to(file, content, sync=True)
+            move_into_place(file, path_of(directory, digest))
+    except BaseException:
+        discard(file)
+        raise
+    return BlobStat(digest=digest, size=len(content))
+
+
+def size_of(path: Path) -> int | None:
+    with storage_errors():
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+
+def read_whole(path: Path, digest: str) -> bytes:
+    found = RunningDigest()
+    content = read_piece(path, digest, 0, size_of(path) or 0, found)
+    if str(found) != digest:
+        raise BlobDamaged(digest)
+    return content
+
+
+def read_piece(path: Path, digest: str, start: int, length: int, found: RunningDigest) -> bytes:
+    content = _read(path, digest, start, length)
+    found.add(content)
+    return content
+
+
+def _read(path: Path, digest: str, start: int, length: int) -> bytes:
+    with storage_errors():
+        try:
+            with path.open("rb", buffering=0) as file:
+                return os.pread(file.fileno(), length, start)
+        except FileNotFoundError as error:
+            raise BlobMissing(digest) from error
+        except OSError as error:
+            if error.errno == errno.EIO:  # the disk itself noticed
+                raise BlobDamaged(digest) from error
+            raise
+
+
+def remove(paths: Iterable[Path]) -> None:
+    with storage_errors():
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def sweep(incoming: Path, older_than: float) -> None:
+    with storage_errors():
+        ensure_directory(incoming)
+        for file in incoming.iterdir():
+            try:
+                if file.stat().st_mtime < older_than:
+                    file.unlink()
+            except FileNotFoundError:
+                continue
