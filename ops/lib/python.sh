@@ -16,9 +16,10 @@ ensure_python() {
     with_lock "python-$(printf '%s' "$root" | sha256sum | head -c 8)" install_python "$set"
 }
 
-installed() { cat "$venv/.installed" 2>/dev/null || true; }
+installed() { [[ ! -x $venv/bin/python ]] || cat "$venv/.installed" 2>/dev/null || true; }
 
-wanted_hash() { (cd "$root" && cat pyproject.toml "$(lock_file "$1")" | sha256sum | head -c 64); }
+# The directory counts too: an environment that was moved with its checkout no longer works.
+wanted_hash() { (cd "$root" && { pwd && cat pyproject.toml "$(lock_file "$1")"; } | sha256sum | head -c 64); }
 
 lock_file() {
     case $1 in

@@ -1,8 +1,9 @@
-#!/usr/bin/python3
-"""Tells rpm what this image holds: builds and installs one RPM without files that provides the names, shared
-libraries, modules and programs of the Debian packages that are really there, in the forms that RPM packages ask for.
+"""Tells rpm what this image holds.
 
-No epochs: Debian's have nothing to do with those of RPM specs, and would satisfy any `gcc >= 99`."""
+Builds and installs one RPM without files. It provides the names, shared libraries, modules and
+programs of the Debian packages that are really there, in the forms that RPM packages ask for.
+No epochs: Debian's have nothing to do with those of specs, and would satisfy any `gcc >= 99`.
+"""
 
 import platform
 import subprocess
@@ -62,12 +63,13 @@ def packages() -> Iterator[str]:
 
 
 def rpm_version(version: str) -> str:
-    upstream, dash, revision = version.partition(":")[2].rpartition("-") if ":" in version else version.rpartition("-")
+    without_epoch = version.split(":", 1)[-1]
+    upstream, dash, revision = without_epoch.rpartition("-")
     return upstream.replace("-", ".") + dash + revision
 
 
 def shared_libraries() -> Iterator[str]:
-    """Asks rpm's own generator, directly: rpmdeps skips libraries without the executable bit, as Debian has them."""
+    """By rpm's own generator, asked directly: rpmdeps skips files without the executable bit."""
     files = (file for file in LIBRARIES.rglob("*.so*") if is_elf(file))
     yield from run(str(RPM_TOOLS / "elfdeps"), "--provides", files=files).splitlines()
     if DYNAMIC_LOADER.exists():
@@ -75,7 +77,10 @@ def shared_libraries() -> Iterator[str]:
 
 
 def is_elf(file: Path) -> bool:
-    return file.is_file() and file.open("rb").read(4) == b"\x7fELF"
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(4) == b"\x7fELF"
 
 
 def modules() -> Iterator[str]:
@@ -101,7 +106,9 @@ def table(path: Path) -> Iterator[tuple[str, str]]:
 
 def run(*command: str, files: Iterator[Path] | None = None) -> str:
     names = "".join(f"{file}\n" for file in files) if files else None
-    return subprocess.run(command, check=True, text=True, input=names, stdout=subprocess.PIPE).stdout
+    # S603: the commands are the constants above.
+    finished = subprocess.run(command, check=True, text=True, input=names, stdout=subprocess.PIPE)  # noqa: S603
+    return finished.stdout
 
 
 if __name__ == "__main__":
