@@ -1,7 +1,7 @@
 """Who runs the servers of a data directory: one `eulermaker up`, which starts and stops them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from adapters.embedded.processes import try_lock
 
 
 @contextmanager
-def own_data_directory(data_dir: Path) -> Iterator[None]:
+def own_data_directory(data_dir: Path) -> Generator[None]:
     """Hold the directory until the end; a second owner is refused by the name of the first.
 
     The kernel gives the lock back when its holder dies, so there is nothing to clean up after a

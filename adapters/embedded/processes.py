@@ -7,7 +7,7 @@ that server is gone, also after a `kill -9`, also if its pid now belongs to some
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ
 
 
 @contextmanager
-def try_lock(path: Path) -> Iterator[int | None]:
+def try_lock(path: Path) -> Generator[int | None]:
     """Take the lock if it is free; yields its descriptor, or None if somebody holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

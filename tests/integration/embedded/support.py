@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def wait_until(claim: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def starter(server: str, data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def starter(server: str, data_dir: Path) -> Generator[subprocess.Popen[str]]:
     """A process that starts the server when it reads a line, and holds it until it is ended."""
     with subprocess.Popen(  # noqa: S603 - our own script
         [sys.executable, "-c", STARTER, server, str(data_dir)],

@@ -52,12 +52,13 @@ def test_a_data_directory_in_a_closed_home_is_refused_by_name_unless_it_is_ours(
     assert home.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o750])
 def test_a_private_data_directory_is_opened_to_nobody_else(
-    redis_server: EmbeddedRedis, data_dir: Path
+    redis_server: EmbeddedRedis, data_dir: Path, mode: int
 ) -> None:
-    assert data_dir.stat().st_mode & 0o777 == 0o700
+    data_dir.chmod(mode)
     redis_server.start()
-    assert data_dir.stat().st_mode & 0o777 == (0o710 if os.geteuid() == 0 else 0o700)
+    assert data_dir.stat().st_mode & 0o777 == (0o710 if os.geteuid() == 0 else mode)
     assert data_dir.stat().st_gid == server_account().gid
 
 

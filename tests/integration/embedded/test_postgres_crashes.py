@@ -1,7 +1,7 @@
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def _write(url: str, acknowledged: list[int]) -> None:
 
 
 @contextmanager
-def _writers(url: str) -> Iterator[list[int]]:
+def _writers(url: str) -> Generator[list[int]]:
     """Rows acknowledged by the server; leaves when all writers have lost it."""
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE log (id bigserial PRIMARY KEY)")
@@ -134,25 +134,32 @@ def _stored_nothing(url: str) -> bool:
 
 
 @contextmanager
-def _stranger() -> Iterator[int]:
-    """A live process of the server's own account: PostgreSQL alone would take it for a server."""
+def _process_of_the_account(program: str) -> Generator[int]:
+    """PostgreSQL alone would take it for the server the pid file speaks of."""
     account = server_account()
     root = os.geteuid() == 0
-    with subprocess.Popen(
-        ["/bin/sleep", "300"],
+    with subprocess.Popen(  # noqa: S603 - constant programs
+        ["/bin/sh", "-c", program],
         user=account.uid if root else None,
         group=account.gid if root else None,
     ) as process:
-        yield process.pid
-        process.kill()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
 
 
 @contextmanager
-def _zombie() -> Iterator[int]:
-    with subprocess.Popen(["/bin/true"]) as process:
-        stat = Path(f"/proc/{process.pid}/stat")
-        wait_until(lambda: ") Z " in stat.read_text())
-        yield process.pid
+def _stranger() -> Generator[int]:
+    with _process_of_the_account("exec sleep 300") as pid:
+        yield pid
+
+
+@contextmanager
+def _zombie() -> Generator[int]:
+    with _process_of_the_account("exit 0") as pid:
+        wait_until(lambda: ") Z " in Path(f"/proc/{pid}/stat").read_text())
+        yield pid
 
 
 @pytest.mark.parametrize("holder", [_stranger, _zombie])
