@@ -1,0 +1,56 @@
+"""Connections of the service: all have timeouts, UTC and a name that an operator recognises."""
+
+from typing import Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10
+LOCK_SECONDS = 5
+POOL_SECONDS = 5
+IDLE_IN_TRANSACTION_SECONDS = 5
+UNACKNOWLEDGED_SECONDS = 10
+
+AsyncConnection = psycopg.AsyncConnection[TupleRow]
+
+
+def parameters(name: str, *, statement_seconds: int = STATEMENT_SECONDS) -> dict[str, Any]:
+    """Keyword arguments of connect, beside the URL."""
+    settings = {
+        "statement_timeout": statement_seconds * 1000,
+        "lock_timeout": LOCK_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS * 1000,
+        "timezone": "UTC",
+    }
+    return {
+        "application_name": f"eulermaker {name}",
+        "connect_timeout": CONNECT_SECONDS,
+        "options": " ".join(f"-c {key}={value}" for key, value in settings.items()),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": UNACKNOWLEDGED_SECONDS * 1000,
+        "autocommit": True,
+        "prepare_threshold": 0,
+    }
+
+
+async def connect(url: str, name: str) -> AsyncConnection:
+    return await psycopg.AsyncConnection.connect(url, **parameters(name))
+
+
+def open_later(url: str, name: str, *, size: int) -> AsyncConnectionPool[AsyncConnection]:
+    """A pool that is not open yet."""
+    return AsyncConnectionPool(
+        url,
+        kwargs=parameters(name),
+        min_size=1,
+        max_size=size,
+        timeout=POOL_SECONDS,
+        max_waiting=1_000,
+        reconnect_timeout=0.5,
+        open=False,
+        name=name,
+    )

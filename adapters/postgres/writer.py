@@ -1,0 +1,201 @@
+"""Group commit: one task and one connection per process record all waiting commands at once.
+
+While PostgreSQL works on a batch the callers encode and queue the next one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
+
+from adapters.postgres.arrays import APPEND, append_arguments, register_packed_arrays
+from adapters.postgres.connections import AsyncConnection, connect
+from adapters.postgres.envelope import EncodedAppend
+from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, one_line
+from adapters.postgres.outcomes import AppendRow, outcomes_of
+from domain.errors import StoreOverloaded, StoreUnavailable
+from domain.event import Receipt
+
+MAX_WAITING = 8_192
+MAX_BATCH = 1_024
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+GRACE_SECONDS = 10.0
+CALL_SECONDS = 15.0
+FIRST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Waiting(msgspec.Struct, gc=False):
+    encoded: EncodedAppend
+    future: asyncio.Future[Receipt]
+    since: float
+
+
+class BatchWriter:
+    """Answers each command once its batch is durable.
+
+    When the connection is lost the outcome of a batch is unknown, so the same batch is sent again:
+    receipts make that harmless. After GRACE_SECONDS without success it is given up, and until
+    PostgreSQL answers again each batch is tried only once.
+    """
+
+    def __init__(self, url: str, *, max_waiting: int = MAX_WAITING) -> None:
+        self._url = url
+        self._max_waiting = max_waiting
+        self._waiting: deque[Waiting] = deque()
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._cursor: AsyncCursor[TupleRow] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._is_down = False
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    async def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="log writer")
+
+    async def stop(self) -> None:
+        """Record what is waiting, then end. Safe twice, safe before start."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS + CALL_SECONDS):
+                await self._idle.wait()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await self._disconnect()
+        self._fail(self._waiting, "The log is closed")
+        self._waiting.clear()
+
+    def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
+        if self._task is None:
+            raise StoreUnavailable("The log is closed.")
+        if len(self._waiting) >= self._max_waiting:
+            raise StoreOverloaded(
+                f"{len(self._waiting)} commands are waiting already. Try again in a moment."
+            )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+        self._waiting.append(Waiting(encoded, future, loop.time()))
+        self._work.set()
+        return future
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                self._work.clear()
+                self._idle.set()
+                await self._work.wait()
+                self._idle.clear()
+            batch = self._take()
+            if batch:
+                await self._record(batch)
+
+    def _take(self) -> list[Waiting]:
+        """The next batch. What shares a stream or a command id with it stays, in its order."""
+        batch: list[Waiting] = []
+        later: list[Waiting] = []
+        streams: set[bytes] = set()
+        commands: set[bytes] = set()
+        size = 0
+        while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            waiting = self._waiting.popleft()
+            if waiting.future.done():
+                continue  # its caller has gone, and nothing was recorded
+            fields = waiting.encoded.command
+            stream, command = fields.tenant + fields.stream, fields.tenant + fields.command_id
+            (later if stream in streams or command in commands else batch).append(waiting)
+            streams.add(stream)
+            commands.add(command)
+            size += waiting.encoded.size
+        self._waiting.extendleft(reversed(later))
+        return batch
+
+    async def _record(self, batch: Sequence[Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + (0 if self._is_down else GRACE_SECONDS)
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                row = await self._send([waiting.encoded for waiting in batch])
+            except UNREACHABLE as error:
+                await self._disconnect()
+                if loop.time() >= give_up_at:
+                    self._give_up(batch, one_line(error))
+                    return
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            except NOT_SET_UP as error:
+                self._fail(batch, f"The database is not ready: {one_line(error)}")
+                return
+            except psycopg.Error as error:
+                await self._isolate(batch, error)
+                return
+            else:
+                self._is_down = False
+                _answer(batch, row)
+                return
+
+    async def _send(self, batch: Sequence[EncodedAppend]) -> AppendRow:
+        arguments = append_arguments(batch)
+        async with asyncio.timeout(CALL_SECONDS):
+            cursor = await self._connected()
+            await cursor.execute(APPEND, arguments)
+            row = await cursor.fetchone()
+        assert row is not None
+        return AppendRow(*row)
+
+    async def _connected(self) -> AsyncCursor[TupleRow]:
+        if self._cursor is None:
+            connection: AsyncConnection = await connect(self._url, "log writer")
+            register_packed_arrays(connection)
+            self._cursor = connection.cursor(binary=True)
+        return self._cursor
+
+    async def _disconnect(self) -> None:
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
+            await cursor.connection.close()
+
+    async def _isolate(self, batch: Sequence[Waiting], error: psycopg.Error) -> None:
+        """One command that PostgreSQL cannot take must not fail the others."""
+        if len(batch) > 1:
+            for waiting in batch:
+                await self._record([waiting])
+        elif not batch[0].future.done():
+            batch[0].future.set_exception(error)
+
+    def _give_up(self, batch: Sequence[Waiting], reason: str) -> None:
+        self._is_down = True
+        self._fail(batch, f"PostgreSQL does not answer: {reason}")
+        overdue = asyncio.get_running_loop().time() - GRACE_SECONDS
+        while self._waiting and self._waiting[0].since < overdue:
+            self._fail([self._waiting.popleft()], f"PostgreSQL does not answer: {reason}")
+
+    @staticmethod
+    def _fail(batch: Sequence[Waiting], reason: str) -> None:
+        for waiting in batch:
+            if not waiting.future.done():
+                waiting.future.set_exception(StoreUnavailable(reason))
+
+
+def _answer(batch: Sequence[Waiting], row: AppendRow) -> None:
+    encoded = [waiting.encoded for waiting in batch]
+    for waiting, outcome in zip(batch, outcomes_of(encoded, row), strict=True):
+        if waiting.future.done():
+            continue
+        if isinstance(outcome, Receipt):
+            waiting.future.set_result(outcome)
+        else:
+            waiting.future.set_exception(outcome)
