@@ -7,8 +7,9 @@ there already is replaced all the same: uploading the content again heals a dama
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -49,9 +50,10 @@ class DirectoryBlobStore:
         try:
             digest = RunningDigest()
             size = 0
-            async for piece in _pieces(chunks, limit_bytes):
-                await self._run(blob_files.write_piece, file, piece, digest)
-                size += len(piece)
+            async with aclosing(_pieces(chunks, limit_bytes)) as pieces:
+                async for piece in pieces:
+                    await self._run(blob_files.write_piece, file, piece, digest)
+                    size += len(piece)
             target = blob_files.path_of(directory, str(digest))
             await self._run(blob_files.finish, file, target)
         except BaseException:
@@ -110,7 +112,7 @@ class DirectoryBlobStore:
         return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
 
 
-async def _pieces(chunks: AsyncIterator[bytes], limit_bytes: int) -> AsyncIterator[bytes]:
+async def _pieces(chunks: AsyncIterator[bytes], limit_bytes: int) -> AsyncGenerator[bytes, None]:
     """Regroup: a hop to a thread costs more than copying."""
     waiting = bytearray()
     size = 0

@@ -10,6 +10,14 @@ def digest_of(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
+def named(sha256: bytes) -> str:
+    return f"sha256:{sha256.hex()}"
+
+
+def sha256_of(digest: str) -> bytes:
+    return bytes.fromhex(digest.removeprefix("sha256:"))
+
+
 class RunningDigest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()

@@ -1,0 +1,176 @@
+"""Logs: an index in PostgreSQL, the bytes in files, each chunk checked when it is read.
+
+Chunks below INLINE_BYTES stay in their rows, so that a slow log costs one commit a line and no
+file. The files are a blob store of its own: erasing a log removes those that no other one shares.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from adapters.log_chunks import check_batch, how_many_fit
+from adapters.postgres.failures import Connection, Pool, borrowed
+from adapters.storage.blob_store import DirectoryBlobStore
+from adapters.storage.digests import digest_of, named, sha256_of
+from domain.errors import BlobDamaged, ConcurrencyConflict, LogClosed
+from domain.ports import LogChunk, LogStreamName
+
+INLINE_BYTES = 8 * 1024
+READ_CHUNKS = 1_024
+ERASE_CHUNKS = 1_000
+LOCK_CLASS = 0x6C6F6773  # "logs"; the second half of the lock is the tenant
+
+# Taken while blobs have no row yet: an erasure that runs meanwhile would take them for unused.
+KEEP_BLOBS = "SELECT pg_advisory_xact_lock_shared(%s, hashtext(%s))"
+REMOVE_BLOBS = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
+APPEND = """
+SELECT outcome, next_sequence FROM logs.append(
+    %b::text, %b::text, %b::bigint, %b::bigint,
+    %b::text[], %b::integer[], %b::bytea[], %b::bytea[])
+"""
+CLOSE = """
+INSERT INTO logs.subjects (tenant, subject, closed) VALUES (%s, %s, true)
+ON CONFLICT (tenant, subject) DO UPDATE SET closed = true, changed_at = clock_timestamp()
+"""
+END = """
+SELECT next_sequence, next_offset, closed FROM logs.subjects WHERE tenant = %s AND subject = %s
+"""
+READ = """
+SELECT sequence, stream, end_offset - size, end_offset, 'sha256:' || encode(digest, 'hex'), content
+FROM logs.chunks
+WHERE tenant = %s AND subject = %s AND end_offset > %s AND end_offset - size < %s
+ORDER BY end_offset
+LIMIT %s
+"""
+ERASE = """
+DELETE FROM logs.chunks
+WHERE tenant = %(tenant)s AND subject = %(subject)s AND end_offset IN (
+    SELECT end_offset FROM logs.chunks
+    WHERE tenant = %(tenant)s AND subject = %(subject)s
+    ORDER BY end_offset LIMIT %(limit)s)
+RETURNING digest, content IS NULL
+"""
+STILL_NEEDED = """
+SELECT DISTINCT digest FROM logs.chunks
+WHERE tenant = %s AND digest = ANY(%b::bytea[]) AND content IS NULL
+"""
+FORGET = "DELETE FROM logs.subjects WHERE tenant = %s AND subject = %s"
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    sequence: int
+    stream: LogStreamName
+    offset: int
+    end: int
+    digest: str
+    content: bytes | None
+
+
+class StoredLogs:
+    """Implements `domain.ports.LogStore`. Raises StoreUnavailable, BlobMissing, BlobDamaged;
+    append also LogClosed, and ConcurrencyConflict for chunks that do not continue the log."""
+
+    def __init__(self, pool: Pool, blobs: DirectoryBlobStore) -> None:
+        self._pool = pool
+        self._blobs = blobs
+
+    async def append(self, tenant: str, subject: str, chunks: Sequence[LogChunk]) -> None:
+        check_batch(chunks)
+        if not chunks:
+            return
+        async with borrowed(self._pool) as connection:
+            digests = await self._keep(connection, tenant, chunks)
+            arguments = [tenant, subject, *_columns(chunks, digests)]
+            cursor = await connection.execute(APPEND, arguments)
+            outcome, next_sequence = await cursor.fetchone() or ("", 0)
+            if outcome == "closed":
+                raise LogClosed(subject)
+            if outcome == "conflict":
+                raise ConcurrencyConflict(subject, chunks[0].sequence, next_sequence)
+
+    async def close(self, tenant: str, subject: str) -> None:
+        async with borrowed(self._pool) as connection:
+            await connection.execute(CLOSE, [tenant, subject])
+
+    async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
+        async with borrowed(self._pool) as connection:
+            cursor = await connection.execute(END, [tenant, subject])
+            row = await cursor.fetchone()
+        return (row[0], row[1], row[2]) if row else (0, 0, False)
+
+    async def read(
+        self, tenant: str, subject: str, *, from_offset: int = 0, limit_bytes: int = 1_048_576
+    ) -> Sequence[LogChunk]:
+        before = from_offset + max(limit_bytes, 1)
+        async with borrowed(self._pool) as connection:
+            cursor = await connection.execute(
+                READ, [tenant, subject, from_offset, before, READ_CHUNKS]
+            )
+            rows = await cursor.fetchall()
+        entries = [_Entry(*row) for row in rows]
+        start = entries[0].offset if entries else 0
+        fitting = how_many_fit(start, [entry.end for entry in entries], limit_bytes)
+        return await self._fill(tenant, entries[:fitting])
+
+    async def erase(self, tenant: str, subject: str) -> None:
+        """Everything of it, bytes included. Nobody may append to it meanwhile."""
+        while await self._erase_some(tenant, subject):
+            continue
+        async with borrowed(self._pool) as connection:
+            await connection.execute(FORGET, [tenant, subject])
+
+    async def _keep(
+        self, connection: Connection, tenant: str, chunks: Sequence[LogChunk]
+    ) -> list[bytes]:
+        """Store the large ones; the digests of all."""
+        large = [chunk.data for chunk in chunks if not _is_inline(chunk)]
+        if large:
+            await connection.execute(KEEP_BLOBS, [LOCK_CLASS, tenant])
+        stored = iter(await self._blobs.put_many(tenant, large))
+        return [
+            sha256_of(digest_of(chunk.data) if _is_inline(chunk) else next(stored).digest)
+            for chunk in chunks
+        ]
+
+    async def _fill(self, tenant: str, entries: Sequence[_Entry]) -> Sequence[LogChunk]:
+        contents = await asyncio.gather(*(self._content(tenant, entry) for entry in entries))
+        return [
+            LogChunk(
+                sequence=entry.sequence, stream=entry.stream, offset=entry.offset, data=content
+            )
+            for entry, content in zip(entries, contents, strict=True)
+        ]
+
+    async def _content(self, tenant: str, entry: _Entry) -> bytes:
+        if entry.content is None:
+            return await self._blobs.read_whole(tenant, entry.digest)
+        if digest_of(entry.content) != entry.digest:
+            raise BlobDamaged(entry.digest)
+        return entry.content
+
+    async def _erase_some(self, tenant: str, subject: str) -> bool:
+        """A transaction of bounded size. Files go before it commits: after a crash, try again."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
+            which = {"tenant": tenant, "subject": subject, "limit": ERASE_CHUNKS}
+            cursor = await connection.execute(ERASE, which)
+            erased = await cursor.fetchall()
+            stored = {digest for digest, is_blob in erased if is_blob}
+            cursor = await connection.execute(STILL_NEEDED, [tenant, sorted(stored)])
+            needed = {digest for (digest,) in await cursor.fetchall()}
+            await self._blobs.remove(tenant, [named(digest) for digest in stored - needed])
+        return bool(erased)
+
+
+def _is_inline(chunk: LogChunk) -> bool:
+    return len(chunk.data) < INLINE_BYTES
+
+
+def _columns(chunks: Sequence[LogChunk], digests: list[bytes]) -> Iterator[object]:
+    yield chunks[0].sequence
+    yield chunks[0].offset
+    yield [chunk.stream for chunk in chunks]
+    yield [len(chunk.data) for chunk in chunks]
+    yield digests
+    yield [chunk.data if _is_inline(chunk) else b"" for chunk in chunks]
