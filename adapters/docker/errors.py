@@ -1,0 +1,87 @@
+"""What an engine's answer, or its silence, means: the one table of error classes.
+
+The line that matters: was the request sent? Before that, nothing was done; after it, nobody knows.
+"""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import aiohttp
+import msgspec
+import urllib3
+
+from domain.errors import (
+    EngineConflict,
+    EngineError,
+    EngineOutcomeUnknown,
+    EngineRefused,
+    EngineUnavailable,
+)
+
+_NOT_CONNECTED = (
+    ConnectionRefusedError,
+    FileNotFoundError,
+    PermissionError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NameResolutionError,
+    urllib3.exceptions.ClosedPoolError,
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+)
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The whole answer to one call."""
+
+    status: int
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        """304 is the engine's word for `that is so already`."""
+        return self.status < HTTPStatus.MULTIPLE_CHOICES or self.status == HTTPStatus.NOT_MODIFIED
+
+    @property
+    def message(self) -> str:
+        return engine_message(self.body)
+
+
+class _EngineMessage(msgspec.Struct):
+    message: str
+
+
+def engine_message(body: bytes) -> str:
+    try:
+        return msgspec.json.decode(body, type=_EngineMessage).message
+    except msgspec.DecodeError:
+        return body.decode(errors="replace").strip()
+
+
+def refused(reply: Reply) -> EngineError:
+    """The error for an answer that no method knows better."""
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return EngineOutcomeUnknown(f"The engine failed ({reply.status}): {reply.message}")
+    if reply.status == HTTPStatus.CONFLICT:
+        return EngineConflict(reply.message)
+    return EngineRefused(reply.message)
+
+
+def broken(error: BaseException) -> EngineError:
+    """The error for a call that got no answer."""
+    if any(isinstance(cause, _NOT_CONNECTED) for cause in _causes(error)):
+        return EngineUnavailable(f"The engine cannot be reached: {error}")
+    return EngineOutcomeUnknown(f"The engine did not answer: {error or type(error).__name__}")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps; urllib3 and requests wrap in arguments as well."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        cause = waiting.pop()
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        wrapped = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        waiting += [each for each in wrapped if isinstance(each, BaseException)]
