@@ -1,0 +1,69 @@
+"""What `up` leaves in its data directory so that the CLI just works on the same machine."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+class DataDirectory(msgspec.Struct, frozen=True):
+    """server: the address clients use. Both keys are readable by their owner only."""
+
+    path: Path
+
+    @property
+    def admin_key(self) -> Path:
+        return self.path / "admin.key"
+
+    @property
+    def server(self) -> Path:
+        return self.path / "server"
+
+    @property
+    def service_password(self) -> Path:
+        return self.path / "service-password"
+
+    @property
+    def blobs(self) -> Path:
+        return self.path / "blobs"
+
+    def log_of(self, role: str) -> Path:
+        return self.path / "logs" / f"{role}.log"
+
+
+def default_path() -> Path:
+    """`var` of the checkout, or of the working directory where we are installed elsewhere."""
+    root = CHECKOUT if (CHECKOUT / "pyproject.toml").is_file() else Path.cwd()
+    return root / "var"
+
+
+def read_text(path: Path) -> str | None:
+    """None where it does not exist, is empty or is not ours to read."""
+    try:
+        return path.read_text().strip() or None
+    except OSError:
+        return None
+
+
+def write_private(path: Path, text: str) -> None:
+    """At one stroke, readable by the owner only from its first byte on."""
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    unfinished.rename(path)
+
+
+def ensure_secret(path: Path) -> str:
+    known = read_text(path)
+    if known is not None:
+        return known
+    secret = secrets.token_hex(32)
+    write_private(path, secret)
+    return secret

@@ -1,0 +1,45 @@
+"""`eulermaker`: the client's commands, and those that run and look after the service."""
+
+import sys
+
+import click
+
+from api.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "up": ("api.cli.up:up", "Start the whole service here, in the foreground."),
+    "doctor": ("api.cli.doctor:doctor", "Check each part; say what to do about what is wrong."),
+    "build": ("api.cli.builds:build", "Submit builds, watch them, fetch what they made."),
+    "container": ("api.cli.containers:container", "Run containers and look after them."),
+    "events": ("api.cli.events:events", "Follow the log of events."),
+    "audit": ("api.cli.audit:audit", "Who did what, when, from where, and what came of it."),
+    "keys": ("api.cli.keys:keys", "Create, list and revoke API keys."),
+    "projections": ("api.cli.projections:projections", "Watch, rebuild and switch read models."),
+    "checkpoint": ("api.cli.checkpoint:checkpoint", "Print the log's position and chain hash."),
+    "verify": ("api.cli.verify:verify", "Walk the hash chain; name the first bad position."),
+    "backup": ("api.cli.backup:backup", "Copy log, identities, secrets and blobs to a directory."),
+    "restore": ("api.cli.restore:restore", "Put a backup into an empty database."),
+    "serve": ("api.cli.roles:serve", "Role: the HTTP API."),
+    "project": ("api.cli.roles:project", "Role: the projectors."),
+    "work": ("api.cli.roles:work", "Role: process managers, executors and the reconciler."),
+    "completion": ("api.cli.completion:completion", "Print the completion script of a shell."),
+}
+
+cli = LazyGroup(
+    "eulermaker",
+    help_text="Runs containers and builds RPM packages and images, and can prove what happened.",
+    commands_at=COMMANDS,
+)
+click.version_option(package_name="eulermaker", prog_name="eulermaker")(cli)
+
+
+def main() -> None:
+    try:
+        cli(prog_name="eulermaker")
+    except BrokenPipeError:  # the reader of our output has seen enough
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""`serve`, `project` and `work`: one role of the service, until it is told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import click
+
+from api.cli.options import data_dir_option
+from api.settings import Settings, SettingsError
+
+RoleMain = Callable[[Settings], Awaitable[None]]
+supervised_option = click.option(
+    "--supervised", is_flag=True, hidden=True, help="Stop when standard input closes."
+)
+
+
+@click.command()
+@data_dir_option
+@supervised_option
+def serve(*, data_dir: Path, supervised: bool) -> None:
+    """Serve the HTTP API and the live streams."""
+    from api.roles import serve as role  # noqa: PLC0415 - loads the server
+
+    _run(role, data_dir, supervised=supervised)
+
+
+@click.command()
+@data_dir_option
+@supervised_option
+def project(*, data_dir: Path, supervised: bool) -> None:
+    """Build the read models from the log."""
+    from api.roles import project as role  # noqa: PLC0415 - as above
+
+    _run(role, data_dir, supervised=supervised)
+
+
+@click.command()
+@data_dir_option
+@supervised_option
+def work(*, data_dir: Path, supervised: bool) -> None:
+    """React to events: drive the engine, observe it, and report."""
+    from api.roles import work as role  # noqa: PLC0415 - as above
+
+    _run(role, data_dir, supervised=supervised)
+
+
+def _run(role: RoleMain, data_dir: Path, *, supervised: bool) -> None:
+    import uvloop  # noqa: PLC0415 - only roles need it
+
+    try:
+        settings = Settings.load(os.environ, data_dir=str(data_dir))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from error
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_until_stopped(role(settings), supervised=supervised))
+
+
+async def _until_stopped(role: Awaitable[None], *, supervised: bool) -> None:
+    """A signal, or the end of our supervisor, cancels the role, which then ends in good order."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(role)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+    finally:
+        if supervised:
+            loop.remove_reader(sys.stdin.fileno())
