@@ -9,12 +9,16 @@ def react(event: e.ContainerEvent, version: int) -> Reaction:
     """version: of the event in its stream; outcomes name their intent by it."""
     if isinstance(event, e.ContainerIntent):
         effect = _effect(event, version)
-        return do(effect, supersedes=isinstance(effect, SUPERSEDING))
+        return do(effect, supersedes=_supersedes(effect))
     create_failed = isinstance(event, e.ContainerOperationFailed) and event.operation == "create"
     return Reaction(supersedes=True) if create_failed else NOTHING
 
 
-SUPERSEDING = (f.StopEngineContainer, f.KillEngineContainer, f.RemoveEngineContainer)
+def _supersedes(effect: f.ContainerEffects) -> bool:
+    """Who ends a container does not wait for what was to be done with it before."""
+    if isinstance(effect, f.KillEngineContainer):
+        return effect.signal == "KILL"
+    return isinstance(effect, f.StopEngineContainer | f.RemoveEngineContainer)
 
 
 def _effect(event: e.ContainerIntent, intent: int) -> f.ContainerEffects:

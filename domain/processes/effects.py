@@ -9,7 +9,7 @@ import msgspec
 
 from domain.builds.commands import ReachTimeLimit, RetryBuild
 from domain.builds.events import Step
-from domain.containers.spec import ContainerSpec, Limits
+from domain.containers.spec import ContainerSpec, Limits, Signal
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -49,7 +49,7 @@ class UnpauseEngineContainer(ContainerEffect, frozen=True, kw_only=True):
 
 
 class KillEngineContainer(ContainerEffect, frozen=True, kw_only=True):
-    signal: str
+    signal: Signal
 
 
 class UpdateEngineContainer(ContainerEffect, frozen=True, kw_only=True):

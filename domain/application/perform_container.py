@@ -1,0 +1,193 @@
+"""Carries out the effects of containers: the calls to the engine, and what to report of them."""
+
+from datetime import datetime
+
+from domain.application.aggregates import CONTAINERS
+from domain.application.command_handler import CommandHandler
+from domain.containers import commands as c
+from domain.containers.spec import ContainerSpec
+from domain.containers.state import Container
+from domain.errors import EngineOutcomeUnknown, EngineRefused
+from domain.ports import (
+    ClaimedEffect,
+    Clock,
+    ContainerEngine,
+    EngineContainer,
+    EngineContainerSpec,
+    SecretVault,
+)
+from domain.processes import effects as f
+from domain.processes import naming
+
+
+class ContainerPerformer:
+    """Safe to run twice for one effect: on a later attempt it looks before it acts."""
+
+    def __init__(
+        self,
+        *,
+        engine: ContainerEngine,
+        handler: CommandHandler,
+        secrets: SecretVault,
+        clock: Clock,
+        installation: str,
+    ) -> None:
+        self._engine = engine
+        self._handler = handler
+        self._secrets = secrets
+        self._clock = clock
+        self._installation = installation
+
+    async def perform(
+        self, claimed: ClaimedEffect, effect: f.ContainerEffects
+    ) -> c.ContainerOutcome:
+        """The outcome to record. Raises EngineUnavailable or EngineOutcomeUnknown: try again."""
+        cid, intent = effect.container_id, effect.intent
+        if claimed.superseded:
+            return c.RecordContainerOperationSuperseded(container_id=cid, intent=intent)
+        try:
+            return await self._call(claimed, effect)
+        except EngineRefused as error:
+            return c.RecordContainerOperationFailed(
+                container_id=cid, intent=intent, reason=str(error)
+            )
+
+    async def _call(self, claimed: ClaimedEffect, effect: f.ContainerEffects) -> c.ContainerOutcome:
+        cid, intent = effect.container_id, effect.intent
+        name = naming.container_name(cid, effect.generation)
+        match effect:
+            case f.CreateEngineContainer(spec=spec):
+                return await self._create(claimed, effect, name, spec)
+            case f.StartEngineContainer():
+                at = await self._start(claimed, name, cid)
+                return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
+            case f.StopEngineContainer(grace_seconds=grace):
+                ended = await self._engine.stop(name, grace_seconds=grace)
+                return c.RecordContainerStopped(
+                    container_id=cid,
+                    intent=intent,
+                    exit_code=ended.exit_code,
+                    finished_at=ended.finished_at,
+                )
+            case f.RestartEngineContainer(grace_seconds=grace):
+                at = await self._restart(claimed, name, cid, grace)
+                return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
+            case f.PauseEngineContainer():
+                await self._engine.pause(name)
+                return c.RecordContainerPaused(container_id=cid, intent=intent)
+            case f.UnpauseEngineContainer():
+                await self._engine.unpause(name)
+                return c.RecordContainerUnpaused(container_id=cid, intent=intent)
+            case f.KillEngineContainer(signal=signal):
+                await self._kill(claimed, name, signal)
+                return c.RecordContainerKilled(container_id=cid, intent=intent, signal=signal)
+            case f.UpdateEngineContainer(limits=limits):
+                await self._engine.update(name, limits)
+                return c.RecordContainerLimitsChanged(
+                    container_id=cid, intent=intent, limits=limits
+                )
+            case f.RemoveEngineContainer(force=force):
+                await self._engine.remove(name, force=force)
+                await self._engine.remove_network(naming.network_name(cid))
+                return c.RecordContainerRemoved(container_id=cid, intent=intent)
+
+    async def _create(
+        self,
+        claimed: ClaimedEffect,
+        effect: f.CreateEngineContainer,
+        name: str,
+        spec: ContainerSpec,
+    ) -> c.RecordContainerCreated:
+        labels = self._labels(claimed, effect)
+        network = "none"
+        if spec.network == "isolated":
+            network = naming.network_name(effect.container_id)
+            await self._engine.ensure_network(network, labels=labels)
+        wanted = await self._engine_spec(claimed.tenant, name, spec, labels, network)
+        if await self._engine.find_image(spec.image) is None:
+            await self._engine.pull(spec.image)
+        created = await self._engine.create(wanted)
+        return c.RecordContainerCreated(
+            container_id=effect.container_id,
+            intent=effect.intent,
+            engine_id=created.engine_id,
+            engine_name=created.name,
+            image_id=created.image_id,
+        )
+
+    def _labels(self, claimed: ClaimedEffect, effect: f.CreateEngineContainer) -> dict[str, str]:
+        return {
+            naming.INSTALLATION: self._installation,
+            naming.TENANT: claimed.tenant,
+            naming.AGGREGATE: claimed.stream,
+            naming.GENERATION: str(effect.generation),
+            naming.EFFECT: claimed.effect_id,
+            naming.SPEC: naming.fingerprint(effect.spec),
+        }
+
+    async def _engine_spec(
+        self,
+        tenant: str,
+        name: str,
+        spec: ContainerSpec,
+        labels: dict[str, str],
+        network: str,
+    ) -> EngineContainerSpec:
+        secrets = {v.name: await self._secrets.get(tenant, v.reference) for v in spec.secrets}
+        return EngineContainerSpec(
+            name=name,
+            image=spec.image,
+            command=spec.command,
+            entrypoint=spec.entrypoint,
+            environment={**spec.environment, **secrets},
+            user=spec.user,
+            working_directory=spec.working_directory,
+            labels={**spec.labels, **labels},
+            limits=spec.limits,
+            network=network,
+            read_only_root=spec.read_only_root,
+            tmpfs=spec.tmpfs,
+            stop_grace_seconds=spec.stop_grace_seconds,
+        )
+
+    async def _start(self, claimed: ClaimedEffect, name: str, container_id: str) -> datetime:
+        if claimed.attempt > 1:
+            at = await self._started_since(claimed, name, container_id)
+            if at is not None:
+                return at
+        return self._started_at(await self._engine.start(name))
+
+    async def _restart(
+        self, claimed: ClaimedEffect, name: str, container_id: str, grace_seconds: int
+    ) -> datetime:
+        if claimed.attempt > 1:
+            at = await self._started_since(claimed, name, container_id)
+            if at is not None:
+                return at
+        return self._started_at(await self._engine.restart(name, grace_seconds=grace_seconds))
+
+    async def _started_since(
+        self, claimed: ClaimedEffect, name: str, container_id: str
+    ) -> datetime | None:
+        """By the engine's own times: has it been started since the last start that we recorded?"""
+        found = await self._engine.inspect(name)
+        loaded = await self._handler.load(CONTAINERS, claimed.tenant, container_id)
+        known = loaded.state.started_at if isinstance(loaded.state, Container) else None
+        if found is None or found.started_at is None or found.started_at == known:
+            return None
+        return found.started_at
+
+    async def _kill(self, claimed: ClaimedEffect, name: str, signal: str) -> None:
+        """A signal is sent at most once: where an earlier attempt may have sent it, only look.
+
+        KILL alone can be repeated: it means the same the second time.
+        """
+        if claimed.attempt > 1 and signal != "KILL":
+            found = await self._engine.inspect(name)
+            if found is not None and found.status in {"running", "paused"}:
+                raise EngineOutcomeUnknown(f"SIG{signal} may have been sent already")
+            return
+        await self._engine.kill(name, signal=signal)
+
+    def _started_at(self, started: EngineContainer) -> datetime:
+        return started.started_at or self._clock.now()

@@ -1,0 +1,119 @@
+"""Tar archives as streams: written and read piece by piece, never whole in memory."""
+
+import io
+import tarfile
+from collections.abc import AsyncIterator, Sequence
+
+import msgspec
+
+BLOCK = tarfile.BLOCKSIZE
+MAX_HEADER_BYTES = 1024 * 1024
+_EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+
+
+class TarFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file to write. content: its bytes, `size` of them."""
+
+    name: str
+    size: int
+    content: AsyncIterator[bytes]
+
+
+class BrokenArchive(Exception):
+    """The stream is no tar archive, or ends too early."""
+
+
+async def write_tar(
+    files: Sequence[TarFile], *, owner: int, modified_at: int, mode: int = 0o644
+) -> AsyncIterator[bytes]:
+    """modified_at: seconds since 1970, the same for all, so that equal inputs give equal bytes."""
+    for file in files:
+        header = tarfile.TarInfo(file.name)
+        header.size, header.mode, header.mtime = file.size, mode, modified_at
+        header.uid = header.gid = owner
+        yield header.tobuf(tarfile.PAX_FORMAT)
+        async for piece in file.content:
+            yield piece
+        yield bytes(-file.size % BLOCK)
+    yield bytes(2 * BLOCK)
+
+
+class TarReader:
+    """Walks the members of a tar stream. Read each member's content before the next member."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._buffer = bytearray()
+        self._left = 0
+        self._padding = 0
+
+    async def next(self) -> tarfile.TarInfo | None:
+        """The next member, or None at the end. Raises BrokenArchive."""
+        async for _ in self.content():
+            pass
+        await self._skip(self._padding)
+        header = bytearray()
+        while True:
+            block = await self._exactly(BLOCK)
+            if not block.strip(b"\0"):
+                await self._drain()
+                return None
+            header += block
+            member = _parse(block)
+            if member.type not in _EXTENDED:
+                break
+            header += await self._exactly(member.size + -member.size % BLOCK)
+            if len(header) > MAX_HEADER_BYTES:
+                raise BrokenArchive("A header of the archive is too long")
+        return self._enter(bytes(header))
+
+    async def content(self) -> AsyncIterator[bytes]:
+        """The bytes of the present member that were not read yet."""
+        while self._left:
+            if not self._buffer:
+                await self._fill()
+            piece = bytes(self._buffer[: self._left])
+            del self._buffer[: len(piece)]
+            self._left -= len(piece)
+            yield piece
+
+    def _enter(self, header: bytes) -> tarfile.TarInfo:
+        try:
+            with tarfile.open(fileobj=io.BytesIO(header + bytes(2 * BLOCK)), mode="r:") as archive:
+                member = archive.next()
+        except tarfile.TarError as error:
+            raise BrokenArchive(str(error)) from error
+        if member is None:
+            raise BrokenArchive("A header of the archive cannot be read")
+        self._left = member.size if member.isreg() else 0
+        self._padding = -self._left % BLOCK
+        return member
+
+    async def _exactly(self, size: int) -> bytes:
+        while len(self._buffer) < size:
+            await self._fill()
+        piece = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return piece
+
+    async def _skip(self, size: int) -> None:
+        await self._exactly(size)
+        self._padding = 0
+
+    async def _fill(self) -> None:
+        try:
+            self._buffer += await anext(self._chunks)
+        except StopAsyncIteration:
+            raise BrokenArchive("The archive ends too early") from None
+
+    async def _drain(self) -> None:
+        self._buffer.clear()
+        async for _ in self._chunks:
+            pass
+
+
+def _parse(block: bytes) -> tarfile.TarInfo:
+    try:
+        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+    except tarfile.TarError as error:
+        raise BrokenArchive(str(error)) from error

@@ -1,0 +1,44 @@
+"""Names and labels of what we make in an engine. Deterministic: a second try finds the first."""
+
+import hashlib
+
+import msgspec
+
+from domain.builds.events import Step
+
+PREFIX = "io.eulermaker."
+INSTALLATION = f"{PREFIX}installation"
+TENANT = f"{PREFIX}tenant"
+AGGREGATE = f"{PREFIX}aggregate"
+GENERATION = f"{PREFIX}generation"
+EFFECT = f"{PREFIX}effect"
+SPEC = f"{PREFIX}spec-sha256"
+STEP = f"{PREFIX}step"
+ROUND = f"{PREFIX}round"
+
+BUILD_NETWORK = "eulermaker-builds"
+
+
+def container_name(container_id: str, generation: int) -> str:
+    return f"em-{container_id}-{generation}"
+
+
+def step_name(build_id: str, attempt: int, step: Step, number: int) -> str:
+    return f"em-{build_id}-{attempt}-{step}-{number}"
+
+
+def network_name(container_id: str) -> str:
+    return f"em-{container_id}"
+
+
+def container_log(container_id: str, generation: int) -> str:
+    return f"container-{container_id}/{generation}"
+
+
+def step_log(build_id: str, attempt: int, step: Step, number: int) -> str:
+    return f"build-{build_id}/{attempt}/{step}/{number}"
+
+
+def fingerprint(value: msgspec.Struct) -> str:
+    """SHA-256 of what was asked for, to tell our own object from a namesake."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
