@@ -285,8 +285,8 @@ class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
 class ImageBuilds(Protocol):
     """Runs image builds for as long as they take, each in a task of its own."""
 
-    async def start(self, tenant: str, build_id: str, attempt: int, spec: BuildSpec) -> None:
-        """Returns once it has begun; a build that runs here already goes on."""
+    async def start(self, tenant: str, build_id: str, attempt: int, spec: BuildSpec) -> datetime:
+        """Returns when it began; a build that runs here already goes on."""
         ...
 
     async def cancel(self, build_id: str, attempt: int) -> None:

@@ -17,7 +17,6 @@ from domain.errors import BlobDamaged, BlobMissing, EngineRefused, ImageNotFound
 from domain.ports import (
     BlobStore,
     ClaimedEffect,
-    Clock,
     ContainerEngine,
     EngineContainerSpec,
     EngineImage,
@@ -48,14 +47,12 @@ class BuildPerformer:
         handler: CommandHandler,
         blobs: BlobStore,
         image_builds: ImageBuilds,
-        clock: Clock,
         settings: BuildSettings,
     ) -> None:
         self._engine = engine
         self._handler = handler
         self._blobs = blobs
         self._image_builds = image_builds
-        self._clock = clock
         self._settings = settings
 
     async def perform(self, claimed: ClaimedEffect, effect: f.BuildEffects) -> c.BuildReport | None:
@@ -91,14 +88,12 @@ class BuildPerformer:
             case f.CollectArtifacts():
                 return await self._collect(claimed, effect, build)
             case f.StartImageBuild():
-                await self._image_builds.start(
-                    claimed.tenant, effect.build_id, effect.attempt, build.spec
-                )
-                return self._started(effect, Step.IMAGE, 1, "", "")
+                return await self._start_image_build(claimed, effect, build)
             case f.StopBuild():
                 return await self._stop(claimed, effect)
             case f.SweepBuild():
-                return await self._sweep(claimed, effect)
+                await self._sweep(claimed, effect)
+                return None
 
     async def _ensure_root(
         self, claimed: ClaimedEffect, effect: f.EnsureRoot, build: Build
@@ -187,9 +182,9 @@ class BuildPerformer:
         if root is None:
             raise EngineRefused(f"Step {effect.step} has no build root")
         epoch = build.requirements.source_date_epoch if build.requirements else 0
-        entrypoint, command = (), recipe.rpmbuild_command(build.spec)
+        program, *arguments = recipe.rpmbuild_command(build.spec)
         if effect.step is Step.RESOLVE:
-            entrypoint, command = ("/bin/sh", "-c"), (recipe.resolve_script(build.spec),)
+            program, arguments = "/bin/sh", ["-c", recipe.resolve_script(build.spec)]
         return await self._begin(
             claimed,
             effect,
@@ -197,8 +192,8 @@ class BuildPerformer:
             EngineContainerSpec(
                 name=naming.step_name(build.build_id, effect.attempt, effect.step, effect.round),
                 image=root.image_id,
-                entrypoint=entrypoint or command[:1],
-                command=command if entrypoint else command[1:],
+                entrypoint=(program,),
+                command=tuple(arguments),
                 environment=recipe.environment(epoch),
                 user=f"{recipe.BUILDER_UID}:{recipe.BUILDER_UID}",
                 working_directory=recipe.TOPDIR,
@@ -224,7 +219,17 @@ class BuildPerformer:
             if isinstance(effect, f.RunStep):
                 await self._put_inputs(claimed.tenant, spec.name, build)
             container = await self._engine.start(spec.name)
-        return self._started(effect, effect.step, effect.round, container.name, container.image_id)
+        if container.started_at is None:
+            raise EngineRefused(f"The engine did not start {spec.name}: {container.error}")
+        return c.RecordStepStarted(
+            build_id=effect.build_id,
+            attempt=effect.attempt,
+            step=effect.step,
+            round=effect.round,
+            engine_name=container.name,
+            image_id=container.image_id,
+            started_at=container.started_at,
+        )
 
     def _labels(self, claimed: ClaimedEffect, attempt: int) -> dict[str, str]:
         return {
@@ -251,17 +256,20 @@ class BuildPerformer:
         archive = write_tar(members, owner=recipe.BUILDER_UID, modified_at=epoch)
         await self._engine.put_files(name, recipe.TOPDIR, archive)
 
-    def _started(
-        self, effect: f.BuildEffect, step: Step, number: int, name: str, image_id: str
+    async def _start_image_build(
+        self, claimed: ClaimedEffect, effect: f.StartImageBuild, build: Build
     ) -> c.RecordStepStarted:
+        at = await self._image_builds.start(
+            claimed.tenant, effect.build_id, effect.attempt, build.spec
+        )
         return c.RecordStepStarted(
             build_id=effect.build_id,
             attempt=effect.attempt,
-            step=step,
-            round=number,
-            engine_name=name,
-            image_id=image_id,
-            started_at=self._clock.now(),
+            step=Step.IMAGE,
+            round=1,
+            engine_name="",
+            image_id="",
+            started_at=at,
         )
 
     async def _read_requirements(
