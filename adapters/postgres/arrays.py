@@ -75,12 +75,14 @@ _SPECIAL: dict[str, type[PackedArray]] = {
     "occurred_at": TimestamptzArray,
     "leaf": ByteaArray,
 }
-_COMMAND_COLUMNS: list[type[PackedArray]] = [
-    _SPECIAL.get(name, TextArray) for name in CommandFields._fields
-]
-_EVENT_COLUMNS: list[type[PackedArray]] = [
-    _SPECIAL.get(name, TextArray) for name in EventFields._fields
-]
+
+
+def _types(names: Sequence[str]) -> Sequence[type[PackedArray]]:
+    return [_SPECIAL.get(name, TextArray) for name in names]
+
+
+_COMMAND_COLUMNS = _types(CommandFields._fields)
+_EVENT_COLUMNS = _types(EventFields._fields)
 
 
 def register_packed_arrays(context: AdaptContext) -> None:
