@@ -1,123 +1,226 @@
 """Builds: the list, and the details of each with attempts, steps and artifacts."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any
 
 import msgspec
 
-from domain.builds.events import Artifact, Requirements, Step
-from domain.builds.spec import BuildSpec
-from domain.builds.state import Phase
+from domain.builds import events as e
+from domain.builds.spec import RpmSource
+from domain.builds.state import STEP_PHASE, Phase
+from domain.event import RecordedEvent
+from projections.build_rows import (
+    Attempt,
+    BuildDetails,
+    BuildRoot,
+    BuiltImage,
+    Failure,
+    LogSummary,
+    StepRow,
+)
+from projections.model import Key, ReadModel
+from projections.sql import blocks
+
+replace = msgspec.structs.replace
 
 
-class LogSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """size in bytes; digest over all bytes; truncated: more was written than is kept."""
-
-    size: int
-    digest: str
-    chunks: int
-    truncated: bool
-    errors: tuple[str, ...] = ()
-
-
-class StepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a step. image_id: what it ran from."""
-
-    step: Step
-    round: int
-    engine_name: str
-    image_id: str
-    started_at: datetime
-    finished_at: datetime | None = None
-    exit_code: int | None = None
-    out_of_memory: bool = False
-    log: LogSummary | None = None
+def project(row: BuildDetails | None, recorded: RecordedEvent) -> BuildDetails | None:
+    event = recorded.event
+    if not isinstance(event, e.BuildEvent):
+        return row
+    if row is None:
+        return _begin(event, recorded) if isinstance(event, e.BuildSubmitted) else None
+    at = recorded.recorded_at
+    if isinstance(event, e.BuildRetried):
+        attempts = (*row.attempts, _attempt(event.attempt, at))
+    else:
+        attempts = (*row.attempts[:-1], _advance(row.current, event, at))
+    return replace(
+        row,
+        attempts=attempts,
+        changed_at=at,
+        version=recorded.version,
+        position=recorded.position,
+        **_summary(attempts[-1]),
+    )
 
 
-class BuildRoot(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that was built in, by its content key. reused: it was there already."""
-
-    key: str
-    image: str
-    image_id: str
-    packages_digest: str
-    reused: bool
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an attempt did not succeed.
-
-    fault: the user's (the package must change), or the system's (it may work another time).
-    phase: of the spec (%prep, %build, %check …) where it is known.
-    unresolved: BuildRequires that nothing provides.
-    """
-
-    fault: Literal["user", "system"]
-    reason: str
-    step: Step | None = None
-    phase: str = ""
-    exit_code: int | None = None
-    retryable: bool = False
-    log_tail: tuple[str, ...] = ()
-    unresolved: tuple[str, ...] = ()
+def _begin(event: e.BuildSubmitted, recorded: RecordedEvent) -> BuildDetails:
+    attempt = _attempt(1, recorded.recorded_at)
+    return BuildDetails(
+        tenant=recorded.tenant,
+        build_id=event.build_id,
+        name=event.spec.name,
+        kind="rpm" if isinstance(event.spec.source, RpmSource) else "image",
+        created_at=recorded.recorded_at,
+        created_by=recorded.actor,
+        changed_at=recorded.recorded_at,
+        version=recorded.version,
+        position=recorded.position,
+        created_position=recorded.position,
+        spec=event.spec,
+        base_image=event.base_image,
+        attempts=(attempt,),
+        **_summary(attempt),
+    )
 
 
-class BuiltImage(msgspec.Struct, frozen=True, kw_only=True):
-    image: str
-    image_id: str
-    size: int
+def _attempt(number: int, at: datetime) -> Attempt:
+    return Attempt(attempt=number, phase=Phase.SUBMITTED, submitted_at=at)
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """failure: also why it was cancelled or ran out of time."""
-
-    attempt: int
-    phase: Phase
-    submitted_at: datetime
-    ended_at: datetime | None = None
-    steps: tuple[StepRow, ...] = ()
-    requirements: Requirements | None = None
-    toolchain: BuildRoot | None = None
-    root: BuildRoot | None = None
-    artifacts: tuple[Artifact, ...] = ()
-    image: BuiltImage | None = None
-    failure: Failure | None = None
-
-
-class BuildRow(msgspec.Struct, frozen=True, kw_only=True):
-    """package: `name-version-release` once the spec was read. reason: of the last failure.
-
-    version: of the stream, for `If-Match`. position: of the last event about it.
-    created_position: of its first event; lists show the newest first by it.
-    """
-
-    tenant: str
-    build_id: str
-    name: str
-    kind: Literal["rpm", "image"]
-    phase: Phase
-    attempt: int
-    step: Step | None = None
-    package: str = ""
-    reason: str = ""
-    artifact_count: int = 0
-    created_at: datetime
-    created_by: str
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    changed_at: datetime
-    version: int
-    position: int
-    created_position: int
+def _summary(attempt: Attempt) -> dict[str, Any]:
+    """What the list shows of the present attempt."""
+    steps, read, failure = attempt.steps, attempt.requirements, attempt.failure
+    return {
+        "phase": attempt.phase,
+        "attempt": attempt.attempt,
+        "step": steps[-1].step if steps else None,
+        "package": f"{read.package}-{read.version}-{read.release}" if read else "",
+        "reason": failure.reason if failure else "",
+        "artifact_count": len(attempt.artifacts) + (attempt.image is not None),
+        "started_at": steps[0].started_at if steps else None,
+        "ended_at": attempt.ended_at,
+    }
 
 
-class BuildDetails(BuildRow, frozen=True, kw_only=True):
-    """attempts: oldest first; the last one is what `phase` speaks of."""
+def _advance(attempt: Attempt, event: e.BuildEvent, at: datetime) -> Attempt:
+    match event:
+        case e.BuildSubmitted() | e.BuildRetried():
+            return attempt
+        case e.BuildStepStarted():
+            steps = (*attempt.steps, _started(event))
+            return replace(attempt, phase=STEP_PHASE[event.step], steps=steps)
+        case e.BuildStepFinished():
+            return _finished(attempt, event)
+        case e.BuildRequirementsResolved(requirements=requirements):
+            return replace(attempt, phase=Phase.PREPARING, requirements=requirements)
+        case e.BuildRootPrepared():
+            return _rooted(attempt, event)
+        case e.BuildArtifactsCollected(artifacts=artifacts):
+            return replace(attempt, artifacts=artifacts)
+        case e.BuildImageCreated():
+            image = BuiltImage(image=event.image, image_id=event.image_id, size=event.size)
+            return replace(attempt, image=image)
+        case e.BuildSucceeded():
+            return _end(attempt, Phase.SUCCEEDED, at)
+        case e.BuildFailed() | e.BuildErrored() | e.BuildCancelled() | e.BuildTimedOut():
+            return _fail(attempt, event, at)
+        case e.BuildCancelRequested(reason=reason):
+            failure = Failure(fault="user", reason=reason or "Cancelled.")
+            return replace(attempt, phase=Phase.STOPPING, failure=failure)
+        case e.BuildTimeLimitReached(limit=limit, seconds=seconds):
+            failure = Failure(fault="user", reason=_limit_reached(limit, seconds))
+            return replace(attempt, phase=Phase.STOPPING, failure=failure)
 
-    spec: BuildSpec
-    base_image: str
-    attempts: tuple[Attempt, ...]
 
-    @property
-    def current(self) -> Attempt:
-        return self.attempts[-1]
+def _fail(
+    attempt: Attempt,
+    event: e.BuildFailed | e.BuildErrored | e.BuildCancelled | e.BuildTimedOut,
+    at: datetime,
+) -> Attempt:
+    match event:
+        case e.BuildFailed():
+            failure = Failure(
+                fault="user",
+                reason=event.reason,
+                step=event.step,
+                phase=event.phase,
+                exit_code=event.exit_code,
+                log_tail=event.log_tail,
+                unresolved=event.unresolved,
+            )
+            return _end(attempt, Phase.FAILED, at, failure)
+        case e.BuildErrored():
+            failure = Failure(
+                fault="system",
+                reason=event.reason,
+                step=event.step,
+                retryable=event.retryable,
+                log_tail=event.log_tail,
+            )
+            return _end(attempt, Phase.ERRORED, at, failure)
+        case e.BuildCancelled():
+            return _end(attempt, Phase.CANCELLED, at, attempt.failure)
+        case e.BuildTimedOut():
+            failure = Failure(
+                fault="user",
+                reason=_limit_reached(event.limit, event.seconds),
+                step=event.step,
+                log_tail=event.log_tail,
+            )
+            return _end(attempt, Phase.TIMED_OUT, at, failure)
+
+
+def _end(attempt: Attempt, phase: Phase, at: datetime, failure: Failure | None = None) -> Attempt:
+    return replace(attempt, phase=phase, ended_at=at, failure=failure)
+
+
+def _limit_reached(limit: str, seconds: int) -> str:
+    what = "took longer than" if limit == "wall" else "wrote no line of log for"
+    return f"The build {what} {seconds} s."
+
+
+def _started(event: e.BuildStepStarted) -> StepRow:
+    return StepRow(
+        step=event.step,
+        round=event.round,
+        engine_name=event.engine_name,
+        image_id=event.image_id,
+        started_at=event.started_at,
+    )
+
+
+def _finished(attempt: Attempt, event: e.BuildStepFinished) -> Attempt:
+    collecting = event.step is e.Step.RPMBUILD and event.exit_code == 0
+    log = LogSummary(
+        size=event.log.size,
+        digest=event.log.digest,
+        chunks=event.log.chunks,
+        truncated=event.log.truncated,
+        errors=event.log.errors,
+    )
+    steps = tuple(
+        replace(
+            step,
+            finished_at=event.finished_at,
+            exit_code=event.exit_code,
+            out_of_memory=event.out_of_memory,
+            log=log,
+        )
+        if (step.step, step.round, step.finished_at) == (event.step, event.round, None)
+        else step
+        for step in attempt.steps
+    )
+    return replace(attempt, phase=Phase.COLLECTING if collecting else attempt.phase, steps=steps)
+
+
+def _rooted(attempt: Attempt, event: e.BuildRootPrepared) -> Attempt:
+    root = BuildRoot(
+        key=event.key,
+        image=event.image,
+        image_id=event.image_id,
+        packages_digest=event.packages_digest,
+        reused=event.reused,
+    )
+    if event.step is e.Step.TOOLCHAIN:
+        return replace(attempt, phase=Phase.RESOLVING, toolchain=root)
+    return replace(attempt, phase=Phase.BUILDING, root=root)
+
+
+def key_of(recorded: RecordedEvent) -> Key | None:
+    event = recorded.event
+    if isinstance(event, e.BuildEvent):
+        return recorded.tenant, event.build_id
+    return None
+
+
+BUILDS = ReadModel(
+    name="builds",
+    code_version=1,
+    row=BuildDetails,
+    key=("tenant", "build_id"),
+    key_of=key_of,
+    project=project,
+    sql=blocks("builds.sql"),
+)

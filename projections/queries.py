@@ -13,7 +13,7 @@ from domain.builds.state import Phase
 from domain.containers.state import Status
 from projections.answer import Answer, Page
 from projections.audit import AuditRow, Outcome
-from projections.builds import BuildDetails, BuildRow
+from projections.build_rows import BuildDetails, BuildRow
 from projections.containers import ContainerDetails, ContainerRow, LivingContainer
 from projections.keys import KeyRow
 from projections.statistics import EventCount
