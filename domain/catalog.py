@@ -8,6 +8,7 @@ from domain.builds.events import BuildEvent
 from domain.containers.events import ContainerEvent
 from domain.engines.events import EngineEvent
 from domain.event_types import EventTypes, Upcaster
+from domain.log.events import LogRestored
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
 """By type name and the schema version that each starts from."""
@@ -18,6 +19,7 @@ EVENT_TYPES = EventTypes(
         *get_args(BuildEvent),
         *get_args(AccessEvent),
         *get_args(EngineEvent),
+        LogRestored,
     ),
     UPCASTERS,
 )

@@ -17,6 +17,8 @@ from domain.containers import state as container_state
 from domain.engines import commands as engine_commands
 from domain.engines import decide as engines
 from domain.event import Command, Event
+from domain.log import commands as log_commands
+from domain.log import decide as log
 
 
 class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,16 @@ ENGINES = Aggregate(
     commands=engine_commands.EngineCommand.__args__,
 )
 
-AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES)
+LOG = Aggregate(
+    prefix="log",
+    decide=log.decide,
+    evolve=log.evolve,
+    key=lambda command: command.restore_id,
+    commands=(log_commands.RecordLogRestored,),
+    creating=(log_commands.RecordLogRestored,),
+)
+
+AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, LOG)
 
 _BY_COMMAND = {command: aggregate for aggregate in AGGREGATES for command in aggregate.commands}
 _BY_PREFIX = {aggregate.prefix: aggregate for aggregate in AGGREGATES}
