@@ -5,7 +5,7 @@ While PostgreSQL works on a batch the callers encode and queue the next one.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import msgspec
@@ -75,7 +75,7 @@ class BatchWriter:
         with suppress(asyncio.CancelledError):
             await task
         await self._disconnect()
-        self._fail(self._waiting, "The log is closed")
+        _fail(self._waiting, "The log is closed")
         self._waiting.clear()
 
     def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
@@ -99,8 +99,10 @@ class BatchWriter:
                 await self._work.wait()
                 self._idle.clear()
             batch = self._take()
-            if batch:
+            try:
                 await self._record(batch)
+            except Exception as error:  # noqa: BLE001 - its callers get it, others are served
+                _raise_in(batch, error)
 
     def _take(self) -> list[Waiting]:
         """The next batch. What shares a stream or a command id with it stays, in its order."""
@@ -123,6 +125,8 @@ class BatchWriter:
         return batch
 
     async def _record(self, batch: Sequence[Waiting]) -> None:
+        if not batch:
+            return
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + (0 if self._is_down else GRACE_SECONDS)
         pause = FIRST_PAUSE_SECONDS
@@ -137,7 +141,7 @@ class BatchWriter:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             except NOT_SET_UP as error:
-                self._fail(batch, f"The database is not ready: {one_line(error)}")
+                _fail(batch, f"The database is not ready: {one_line(error)}")
                 return
             except psycopg.Error as error:
                 await self._isolate(batch, error)
@@ -173,21 +177,15 @@ class BatchWriter:
         if len(batch) > 1:
             for waiting in batch:
                 await self._record([waiting])
-        elif not batch[0].future.done():
-            batch[0].future.set_exception(error)
+        else:
+            _raise_in(batch, error)
 
     def _give_up(self, batch: Sequence[Waiting], reason: str) -> None:
         self._is_down = True
-        self._fail(batch, f"PostgreSQL does not answer: {reason}")
+        _fail(batch, f"PostgreSQL does not answer: {reason}")
         overdue = asyncio.get_running_loop().time() - GRACE_SECONDS
         while self._waiting and self._waiting[0].since < overdue:
-            self._fail([self._waiting.popleft()], f"PostgreSQL does not answer: {reason}")
-
-    @staticmethod
-    def _fail(batch: Sequence[Waiting], reason: str) -> None:
-        for waiting in batch:
-            if not waiting.future.done():
-                waiting.future.set_exception(StoreUnavailable(reason))
+            _fail([self._waiting.popleft()], f"PostgreSQL does not answer: {reason}")
 
 
 def _answer(batch: Sequence[Waiting], row: AppendRow) -> None:
@@ -199,3 +197,14 @@ def _answer(batch: Sequence[Waiting], row: AppendRow) -> None:
             waiting.future.set_result(outcome)
         else:
             waiting.future.set_exception(outcome)
+
+
+def _fail(batch: Iterable[Waiting], reason: str) -> None:
+    for waiting in batch:
+        _raise_in([waiting], StoreUnavailable(reason))
+
+
+def _raise_in(batch: Iterable[Waiting], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.future.done():
+            waiting.future.set_exception(error)
