@@ -128,6 +128,14 @@ class SecretVault(Protocol):
     async def get(self, tenant: str, reference: str) -> str: ...
 
 
+class Watches(Protocol):
+    """Remembers when an engine was last watched."""
+
+    async def last(self, engine_id: str) -> datetime | None: ...
+
+    async def save(self, engine_id: str, at: datetime) -> None: ...
+
+
 class NewEffect(msgspec.Struct, frozen=True, kw_only=True):
     """An effect to be written down. effect_id: the same however often the event is reacted to."""
 
@@ -282,6 +290,22 @@ class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
     data: bytes
 
 
+class RunningBuild(msgspec.Struct, frozen=True, kw_only=True):
+    tenant: str
+    build_id: str
+    attempt: int
+
+
+class RunningBuilds(Protocol):
+    """Remembers which image builds run, over the end of the process that runs them."""
+
+    async def add(self, running: RunningBuild) -> None: ...
+
+    async def remove(self, running: RunningBuild) -> None: ...
+
+    async def all(self) -> Sequence[RunningBuild]: ...
+
+
 class ImageBuilds(Protocol):
     """Runs image builds for as long as they take, each in a task of its own."""
 
@@ -292,6 +316,12 @@ class ImageBuilds(Protocol):
     async def cancel(self, build_id: str, attempt: int) -> None:
         """Returns once nothing of it runs here any more."""
         ...
+
+    async def recover(self) -> None:
+        """Report the builds that ended with the process that ran them."""
+        ...
+
+    async def stop(self) -> None: ...
 
 
 class BuildOutput(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,14 @@ CREATE TABLE work.watched (
     watched_at timestamptz NOT NULL
 );
 
+-- Image builds under way: they end with the process that runs them, and the next one says so.
+CREATE TABLE work.image_builds (
+    tenant   text NOT NULL,
+    build_id text NOT NULL,
+    attempt  integer NOT NULL,
+    PRIMARY KEY (tenant, build_id, attempt)
+);
+
 -- Names this installation in the labels of what it makes in an engine.
 CREATE TABLE work.installation (
     only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -42,6 +50,7 @@ CREATE TABLE work.installation (
 );
 INSERT INTO work.installation (id) VALUES (replace(gen_random_uuid()::text, '-', ''));
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON work.processes, work.effects, work.watched
+GRANT SELECT, INSERT, UPDATE, DELETE ON work.processes, work.effects, work.watched,
+    work.image_builds
     TO eulermaker_service;
 GRANT SELECT ON work.installation TO eulermaker_service;

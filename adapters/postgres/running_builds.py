@@ -1,0 +1,38 @@
+"""Which image builds run now, so that a new process can tell which were lost."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from adapters.postgres.failures import Pool, borrowed
+from domain.ports import RunningBuild
+
+ADD = """
+INSERT INTO work.image_builds (tenant, build_id, attempt)
+VALUES (%(tenant)s, %(build_id)s, %(attempt)s) ON CONFLICT DO NOTHING
+"""
+REMOVE = """
+DELETE FROM work.image_builds
+WHERE tenant = %(tenant)s AND build_id = %(build_id)s AND attempt = %(attempt)s
+"""
+ALL = "SELECT tenant, build_id, attempt FROM work.image_builds"
+
+
+class PostgresRunningBuilds:
+    """Implements `domain.ports.RunningBuilds`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def add(self, running: RunningBuild) -> None:
+        async with borrowed(self._pool) as connection:
+            await connection.execute(ADD, msgspec.structs.asdict(running))
+
+    async def remove(self, running: RunningBuild) -> None:
+        async with borrowed(self._pool) as connection:
+            await connection.execute(REMOVE, msgspec.structs.asdict(running))
+
+    async def all(self) -> Sequence[RunningBuild]:
+        async with borrowed(self._pool) as connection:
+            rows = await (await connection.execute(ALL)).fetchall()
+        return [RunningBuild(tenant=t, build_id=b, attempt=a) for t, b, a in rows]

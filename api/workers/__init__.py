@@ -1,0 +1,1 @@
+"""What runs without being asked: projectors, process managers, executors, reconcilers."""

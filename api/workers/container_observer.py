@@ -1,0 +1,115 @@
+"""Compares what the engine shows of a container with what we know, and reports the difference."""
+
+import asyncio
+from datetime import datetime
+
+import structlog
+
+from api.workers.log_follower import FollowerFactory
+from api.workers.observations import Reporter
+from domain.application.aggregates import CONTAINERS
+from domain.application.command_handler import CommandHandler
+from domain.builds.events import StepLog
+from domain.containers.commands import (
+    ObserveContainerExit,
+    ObserveContainerGone,
+    ObserveContainerState,
+)
+from domain.containers.state import Container, Status
+from domain.errors import DomainError, UnknownStream
+from domain.ports import ContainerEngine, EngineContainer
+from domain.processes import naming
+from projections.containers import LivingContainer
+
+log = structlog.get_logger(__name__)
+
+Followed = tuple[str, datetime]
+"""A container's name, and when it was started: a restarted one is followed again."""
+
+
+class ContainerObserver:
+    def __init__(
+        self,
+        *,
+        engine: ContainerEngine,
+        handler: CommandHandler,
+        reporter: Reporter,
+        followers: FollowerFactory,
+    ) -> None:
+        self._engine = engine
+        self._handler = handler
+        self._reporter = reporter
+        self._followers = followers
+        self._following: dict[Followed, asyncio.Task[StepLog]] = {}
+
+    async def observe(self, container: EngineContainer) -> None:
+        tenant = container.labels[naming.TENANT]
+        container_id = container.labels[naming.AGGREGATE].partition("-")[2]
+        loaded = await self._handler.load(CONTAINERS, tenant, container_id)
+        state = loaded.state
+        if not isinstance(state, Container):
+            log.warning("container of an unknown aggregate", container=container.name)
+            return
+        if state.status is Status.REMOVED:
+            await self._engine.remove(container.name, force=True)
+            return
+        self._follow(container, container_id)
+        if container.exit_code is not None and container.finished_at is not None:
+            seen = ObserveContainerExit(
+                container_id=container_id,
+                exit_code=container.exit_code,
+                out_of_memory=container.out_of_memory,
+                finished_at=container.finished_at,
+            )
+            await self._reporter.report(tenant, seen)
+        elif container.status != "exited":
+            await self._reporter.report(
+                tenant,
+                ObserveContainerState(container_id=container_id, status=container.status),
+                seen_at_version=loaded.version,
+            )
+
+    async def observe_gone(self, living: LivingContainer) -> None:
+        """The read model says that it should be there, the engine's list lacks it."""
+        if await self._engine.inspect(living.engine_name) is not None:
+            return
+        try:
+            await self._reporter.report(
+                living.tenant, ObserveContainerGone(container_id=living.container_id)
+            )
+        except UnknownStream:
+            log.warning("unknown container in the read model", container=living.container_id)
+
+    async def stop(self) -> None:
+        tasks = list(self._following.values())
+        self._following.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _follow(self, container: EngineContainer, container_id: str) -> None:
+        self._following = {k: t for k, t in self._following.items() if not _over(t)}
+        if container.started_at is None:
+            return
+        followed = (container.name, container.started_at)
+        if followed in self._following:
+            return
+        generation = int(container.labels[naming.GENERATION])
+        follower = self._followers(
+            container.labels[naming.TENANT], naming.container_log(container_id, generation)
+        )
+        frames = self._engine.logs(container.name, follow=True)
+        self._following[followed] = asyncio.create_task(
+            follower.follow(frames, close=False), name=f"log {container.name}"
+        )
+
+
+def _over(task: asyncio.Task[StepLog]) -> bool:
+    """Failed tasks are begun anew; finished ones stay, so that they are not."""
+    if not task.done() or task.cancelled():
+        return task.cancelled()
+    error = task.exception()
+    if error is not None:
+        known = isinstance(error, DomainError)
+        log.warning("log broke off", task=task.get_name(), exc_info=None if known else error)
+    return error is not None

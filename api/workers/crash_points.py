@@ -1,0 +1,31 @@
+"""Named places at which a test can have the process killed, as a power cut would."""
+
+import os
+import signal
+from enum import StrEnum
+
+
+class CrashPoint(StrEnum):
+    """In the order in which a command passes them."""
+
+    EVENT_APPENDED = "event-appended"
+    EFFECT_WRITTEN = "effect-written"
+    EFFECT_CLAIMED = "effect-claimed"
+    ENGINE_CALLED = "engine-called"
+    OUTCOME_APPENDED = "outcome-appended"
+
+
+class CrashPoints:
+    """`setting` is `<point>` or `<point>:<n>`: die at the n-th passage. Empty: never."""
+
+    def __init__(self, setting: str = "") -> None:
+        point, _, count = setting.partition(":")
+        self._point = CrashPoint(point) if point else None
+        self._left = int(count or 1)
+
+    def pass_by(self, point: CrashPoint) -> None:
+        if point is not self._point:
+            return
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,241 @@
+"""Claims effects and carries them out: in order, at most one per aggregate at a time.
+
+Only one executor works on an engine at a time (the session lock of `ExecutorLock`). An effect's
+outcome goes back to the aggregate as a command with the effect's id, so however often an effect is
+tried, its outcome is recorded once.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from api.workers.crash_points import CrashPoint, CrashPoints
+from api.workers.loops import Worker, backoff
+from domain.application.command_handler import CommandHandler
+from domain.application.perform_build import BuildPerformer
+from domain.application.perform_container import ContainerPerformer
+from domain.containers.commands import RecordContainerOperationFailed
+from domain.errors import (
+    ConcurrencyConflict,
+    DomainError,
+    EngineOutcomeUnknown,
+    Refusal,
+    StoreUnavailable,
+)
+from domain.event import Command, CommandContext
+from domain.ports import ClaimedEffect, Clock, EffectStore, ImageBuilds
+from domain.processes.effects import BuildEffects, ContainerEffects, SendCommand
+
+ACTOR = "system:executor"
+MAX_AT_ONCE = 16
+LEASE_SECONDS = 30.0
+EXTEND_SECONDS = 10.0
+POLL_SECONDS = 1.0
+MAX_UNKNOWN_ATTEMPTS = 5
+EFFECT_SECONDS = 1_800.0
+
+log = structlog.get_logger(__name__)
+
+
+class Wakeable(Protocol):
+    """Held while we are the one executor; tells when there may be new effects."""
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Raises StoreUnavailable when the lock is lost."""
+        ...
+
+
+ExecutorLock = Callable[[], AbstractAsyncContextManager[Wakeable]]
+"""Enter waits until we are the only executor."""
+
+
+class ExecutorMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.effects = Counter(
+            "eulermaker_effects_total", "Effects by result.", ["effect", "result"],
+            registry=registry,
+        )  # fmt: skip
+        self.seconds = Histogram(
+            "eulermaker_effect_seconds", "Time to carry an effect out.", ["effect"],
+            registry=registry,
+        )  # fmt: skip
+
+
+class Executor(Worker):
+    def __init__(
+        self,
+        *,
+        lock: ExecutorLock,
+        effects: EffectStore,
+        handler: CommandHandler,
+        containers: ContainerPerformer,
+        builds: BuildPerformer,
+        image_builds: ImageBuilds,
+        clock: Clock,
+        crash: CrashPoints,
+        metrics: ExecutorMetrics,
+    ) -> None:
+        super().__init__("executor")
+        self._lock = lock
+        self._effects = effects
+        self._handler = handler
+        self._containers = containers
+        self._builds = builds
+        self._image_builds = image_builds
+        self._clock = clock
+        self._crash = crash
+        self._metrics = metrics
+        self._owner = uuid.uuid4().hex
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._done = asyncio.Event()
+
+    async def run(self) -> None:
+        async with self._lock() as lock, asyncio.TaskGroup() as group:
+            await self._effects.take_over()
+            await self._image_builds.recover()
+            keeper = group.create_task(self._keep_leases())
+            try:
+                while True:
+                    await self._claim(group)
+                    await self._wait(lock)
+                    await self._interrupt()
+            finally:
+                keeper.cancel()
+                for task in self._running.values():
+                    task.cancel()
+                await self._image_builds.stop()
+
+    async def _claim(self, group: asyncio.TaskGroup) -> None:
+        free = MAX_AT_ONCE - len(self._running)
+        if free <= 0:
+            return
+        for claimed in await self._effects.claim(
+            self._owner, limit=free, lease_seconds=LEASE_SECONDS
+        ):
+            self._crash.pass_by(CrashPoint.EFFECT_CLAIMED)
+            task = group.create_task(self._carry_out(claimed), name=claimed.effect_id)
+            self._running[claimed.effect_id] = task
+
+    async def _wait(self, lock: Wakeable) -> None:
+        """Until an effect is done, new ones may be there, or it is time to look."""
+        self._done.clear()
+        waiting = asyncio.ensure_future(lock.wait(POLL_SECONDS))
+        done = asyncio.ensure_future(self._done.wait())
+        try:
+            await asyncio.wait((waiting, done), return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                waiting.result()
+        finally:
+            for future in (waiting, done):
+                future.cancel()
+            await asyncio.gather(waiting, done, return_exceptions=True)
+
+    async def _interrupt(self) -> None:
+        if not self._running:
+            return
+        for effect_id in await self._effects.interrupted(self._owner):
+            if effect_id in self._running:
+                self._running[effect_id].cancel()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(EXTEND_SECONDS)
+            await self._effects.extend(
+                self._owner, list(self._running), lease_seconds=LEASE_SECONDS
+            )
+
+    async def _carry_out(self, claimed: ClaimedEffect) -> None:
+        kind = type(claimed.effect).__name__
+        try:
+            with self._metrics.seconds.labels(kind).time():
+                async with asyncio.timeout(EFFECT_SECONDS):
+                    await self._perform_and_record(claimed)
+            await self._effects.finish(self._owner, claimed.effect_id)
+            self._metrics.effects.labels(kind, "done").inc()
+        except asyncio.CancelledError:
+            await self._again(claimed, "interrupted", delay_seconds=0.0)
+            self._metrics.effects.labels(kind, "interrupted").inc()
+        except Exception as error:  # noqa: BLE001 - the outermost: logged, and tried again
+            self._metrics.effects.labels(kind, "retried").inc()
+            await self._after_error(claimed, error)
+        finally:
+            self._running.pop(claimed.effect_id, None)
+            self._done.set()
+
+    async def _perform_and_record(self, claimed: ClaimedEffect) -> None:
+        command = await self._perform(claimed)
+        self._crash.pass_by(CrashPoint.ENGINE_CALLED)
+        if command is not None:
+            await self._record(claimed, command)
+        self._crash.pass_by(CrashPoint.OUTCOME_APPENDED)
+
+    async def _perform(self, claimed: ClaimedEffect) -> Command | None:
+        effect = claimed.effect
+        if isinstance(effect, ContainerEffects):
+            return await self._containers.perform(claimed, effect)
+        if isinstance(effect, BuildEffects):
+            return await self._builds.perform(claimed, effect)
+        assert isinstance(effect, SendCommand)
+        return None if claimed.superseded else effect.command
+
+    async def _record(self, claimed: ClaimedEffect, command: Command) -> None:
+        context = CommandContext(
+            command_id=claimed.effect_id,
+            tenant=claimed.tenant,
+            correlation_id=claimed.correlation_id,
+            causation_id=claimed.effect_id,
+            actor=ACTOR,
+            occurred_at=self._clock.now(),
+        )
+        try:
+            await self._handler.handle(command, context)
+        except Refusal as refusal:
+            log.info("outcome refused", effect=claimed.effect_id, reason=str(refusal))
+
+    async def _after_error(self, claimed: ClaimedEffect, error: Exception) -> None:
+        known = isinstance(error, DomainError | TimeoutError)
+        log.warning(
+            "effect to be tried again",
+            effect=claimed.effect_id,
+            kind=type(claimed.effect).__name__,
+            attempt=claimed.attempt,
+            correlation_id=claimed.correlation_id,
+            reason=str(error) or type(error).__name__,
+            exc_info=None if known else error,
+        )
+        unknown = isinstance(error, EngineOutcomeUnknown | TimeoutError)
+        if (
+            unknown
+            and claimed.attempt >= MAX_UNKNOWN_ATTEMPTS
+            and await self._give_up(claimed, str(error))
+        ):
+            return
+        await self._again(claimed, str(error), delay_seconds=backoff(claimed.attempt))
+
+    async def _give_up(self, claimed: ClaimedEffect, reason: str) -> bool:
+        """An outcome that stays unknown is a fact too."""
+        effect = claimed.effect
+        if not isinstance(effect, ContainerEffects):
+            return False
+        outcome = RecordContainerOperationFailed(
+            container_id=effect.container_id, intent=effect.intent, reason=reason, unknown=True
+        )
+        try:
+            await self._record(claimed, outcome)
+            await self._effects.finish(self._owner, claimed.effect_id)
+        except (StoreUnavailable, ConcurrencyConflict):
+            return False
+        return True
+
+    async def _again(self, claimed: ClaimedEffect, reason: str, *, delay_seconds: float) -> None:
+        try:
+            await self._effects.retry(
+                self._owner, claimed.effect_id, delay_seconds=delay_seconds, reason=reason
+            )
+        except StoreUnavailable:
+            log.warning("the lease must run out first", effect=claimed.effect_id)

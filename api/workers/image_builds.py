@@ -1,0 +1,189 @@
+"""Runs image builds: a task each, for as long as the engine's answer lasts.
+
+The engine ends a build whose client goes away, so a build ends with its process. Which ones run
+is written down: the next process reports those that were lost, and they are tried again.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import structlog
+
+from api.workers.log_follower import FollowerFactory
+from api.workers.loops import backoff
+from api.workers.observations import Reporter
+from domain.builds.commands import (
+    BuildReport,
+    RecordBuildErrored,
+    RecordImageCreated,
+    RecordStepFinished,
+)
+from domain.builds.events import Step
+from domain.builds.spec import BuildSpec, ImageSource
+from domain.errors import DomainError, StoreUnavailable
+from domain.ports import (
+    BlobStore,
+    Clock,
+    ContainerEngine,
+    ImageBuildRequest,
+    LogFrame,
+    RunningBuild,
+    RunningBuilds,
+)
+from domain.processes import naming
+
+_EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
+
+log = structlog.get_logger(__name__)
+
+
+class BuildOutcome:
+    """Gathers what the engine says of one build while its text becomes the log."""
+
+    def __init__(self) -> None:
+        self.image_id = ""
+        self.error = ""
+
+    @property
+    def exit_code(self) -> int:
+        if self.image_id:
+            return 0
+        match = _EXIT_CODE.search(self.error)
+        return int(match[1]) if match else 1
+
+
+class ImageBuildRunner:
+    """Implements `domain.ports.ImageBuilds`."""
+
+    def __init__(
+        self,
+        *,
+        engine: ContainerEngine,
+        blobs: BlobStore,
+        reporter: Reporter,
+        followers: FollowerFactory,
+        running: RunningBuilds,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._blobs = blobs
+        self._reporter = reporter
+        self._followers = followers
+        self._running = running
+        self._clock = clock
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+
+    async def start(self, tenant: str, build_id: str, attempt: int, spec: BuildSpec) -> datetime:
+        if (build_id, attempt) not in self._tasks:
+            running = RunningBuild(tenant=tenant, build_id=build_id, attempt=attempt)
+            await self._running.add(running)
+            self._tasks[build_id, attempt] = asyncio.create_task(
+                self._run(running, spec), name=f"image build {build_id}"
+            )
+        return self._clock.now()
+
+    async def cancel(self, build_id: str, attempt: int) -> None:
+        task = self._tasks.pop((build_id, attempt), None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def recover(self) -> None:
+        for running in await self._running.all():
+            if (running.build_id, running.attempt) not in self._tasks:
+                await self._report(running, _lost(running, "the service was restarted meanwhile"))
+                await self._running.remove(running)
+
+    async def stop(self) -> None:
+        for build_id, attempt in list(self._tasks):
+            await self.cancel(build_id, attempt)
+
+    async def _run(self, running: RunningBuild, spec: BuildSpec) -> None:
+        try:
+            reports = await self._build(running, spec)
+        except DomainError as error:
+            reports = (_lost(running, str(error)),)
+        except Exception as error:
+            log.exception("image build failed", build=running.build_id)
+            reports = (_lost(running, type(error).__name__),)
+        for report in reports:
+            await self._report(running, report)
+        await self._running.remove(running)
+        self._tasks.pop((running.build_id, running.attempt), None)
+
+    async def _build(self, running: RunningBuild, spec: BuildSpec) -> tuple[BuildReport, ...]:
+        source = spec.source
+        if not isinstance(source, ImageSource):
+            raise TypeError("Only an image build has a Dockerfile")
+        request = ImageBuildRequest(
+            tag=f"eulermaker/builds/{spec.name}:{running.build_id}",
+            dockerfile=source.dockerfile,
+            target=source.target,
+            arguments=source.arguments,
+            labels={naming.AGGREGATE: f"build-{running.build_id}", naming.TENANT: running.tenant},
+            limits=spec.limits,
+        )
+        outcome = BuildOutcome()
+        subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)
+        context = self._blobs.read(running.tenant, source.context.digest)
+        kept = await self._followers(running.tenant, subject).follow(
+            self._output(request, context, outcome)
+        )
+        finished = RecordStepFinished(
+            build_id=running.build_id,
+            attempt=running.attempt,
+            step=Step.IMAGE,
+            round=1,
+            exit_code=outcome.exit_code,
+            out_of_memory=False,
+            finished_at=self._clock.now(),
+            log=kept,
+        )
+        if not outcome.image_id:
+            return (finished,)
+        image = await self._engine.find_image(request.tag)
+        created = RecordImageCreated(
+            build_id=running.build_id,
+            attempt=running.attempt,
+            image_id=image.image_id if image else outcome.image_id,
+            image=request.tag,
+            size=image.size if image else 0,
+        )
+        return (finished, created)
+
+    async def _output(
+        self,
+        request: ImageBuildRequest,
+        context: AsyncIterator[bytes],
+        outcome: BuildOutcome,
+    ) -> AsyncIterator[LogFrame]:
+        async for output in self._engine.build_image(request, context):
+            outcome.image_id = output.image_id or outcome.image_id
+            outcome.error = output.error or outcome.error
+            text = output.text or (f"error: {output.error}\n" if output.error else "")
+            if text:
+                yield LogFrame(stream=output.stream, data=text.encode())
+
+    async def _report(self, running: RunningBuild, report: BuildReport) -> None:
+        """However long it takes: what happened must not be forgotten because nobody listened."""
+        failures = 0
+        while True:
+            try:
+                await self._reporter.report(running.tenant, report)
+            except StoreUnavailable:
+                failures += 1
+                await asyncio.sleep(backoff(failures))
+            else:
+                return
+
+
+def _lost(running: RunningBuild, reason: str) -> RecordBuildErrored:
+    return RecordBuildErrored(
+        build_id=running.build_id,
+        attempt=running.attempt,
+        step=Step.IMAGE,
+        reason=f"The image build broke off: {reason}",
+        retryable=True,
+    )

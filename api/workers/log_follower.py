@@ -1,0 +1,205 @@
+"""Keeps one log: from where it is written into the log store, as it is written.
+
+A container's engine gives the same bytes in the same order each time, so a follower that starts
+again skips what is stored already.
+"""
+
+import asyncio
+import hashlib
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from domain.builds.diagnosis import ERROR_LINES, TAIL_LINES, looks_like_error
+from domain.builds.events import StepLog
+from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName, LogWakeUps
+
+CHUNK_BYTES = 1024 * 1024
+FLUSH_SECONDS = 0.1
+MAX_LINE = 500
+QUEUED_FRAMES = 256
+
+
+class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """max_bytes: of one log; what a container writes beyond is dropped, and said so."""
+
+    max_bytes: int = 4 * 1024**3
+
+
+class LogFollower:
+    """Follows one log to its end. `last_output` is for idle timeouts (loop time)."""
+
+    def __init__(
+        self,
+        *,
+        logs: LogStore,
+        wake_ups: LogWakeUps,
+        tenant: str,
+        subject: str,
+        limits: LogLimits,
+    ) -> None:
+        self._logs = logs
+        self._wake_ups = wake_ups
+        self._tenant = tenant
+        self._subject = subject
+        self._limits = limits
+        self._summary = LogSummary()
+        self.last_output = asyncio.get_running_loop().time()
+
+    async def follow(self, frames: AsyncIterator[LogFrame], *, close: bool = True) -> StepLog:
+        """What was written, once the frames have ended. May be called again after an error.
+
+        close: nothing will follow, so tell those who wait for more.
+        """
+        sequence, stored, closed = await self._logs.end(self._tenant, self._subject)
+        self._summary = LogSummary()
+        writer = ChunkWriter(self._flush, sequence=sequence, offset=stored)
+        async for frame in _batched(frames):
+            if frame is None:
+                await writer.flush()
+                continue
+            self.last_output = asyncio.get_running_loop().time()
+            kept = self._within_limit(frame)
+            self._summary.add(kept)
+            await writer.add(kept, skip_until=stored, end=self._summary.size)
+        await writer.flush()
+        if close and not closed:
+            await self._logs.close(self._tenant, self._subject)
+        await self._wake_ups.notify(self._tenant, self._subject)
+        return self._summary.result(chunks=writer.sequence)
+
+    def _within_limit(self, frame: LogFrame) -> LogFrame:
+        room = self._limits.max_bytes - self._summary.size
+        if len(frame.data) <= room:
+            return frame
+        self._summary.truncated = True
+        return LogFrame(stream=frame.stream, data=frame.data[:room])
+
+    async def _flush(self, chunk: LogChunk) -> None:
+        await self._logs.append(self._tenant, self._subject, (chunk,))
+        await self._wake_ups.notify(self._tenant, self._subject)
+
+
+async def _batched(frames: AsyncIterator[LogFrame]) -> AsyncIterator[LogFrame | None]:
+    """The frames, and None whenever there was a pause long enough to write out what there is."""
+    queue: asyncio.Queue[LogFrame | BaseException | None] = asyncio.Queue(QUEUED_FRAMES)
+    reader = asyncio.create_task(_pump(frames, queue))
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    item = await queue.get()
+            except TimeoutError:
+                yield None
+                item = await queue.get()
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+
+
+async def _pump(
+    frames: AsyncIterator[LogFrame], queue: asyncio.Queue[LogFrame | BaseException | None]
+) -> None:
+    try:
+        async for frame in frames:
+            await queue.put(frame)
+    except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
+        await queue.put(error)
+    else:
+        await queue.put(None)
+
+
+class ChunkWriter:
+    """Gathers bytes of one stream into chunks; a change of stream begins a new one."""
+
+    def __init__(
+        self, flush: Callable[[LogChunk], Awaitable[None]], *, sequence: int, offset: int
+    ) -> None:
+        self._flush = flush
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._stream: LogStreamName = "stdout"
+        self._offset = offset
+        self.sequence = sequence
+
+    async def add(self, frame: LogFrame, *, skip_until: int, end: int) -> None:
+        """end: offset behind this frame; what lies before skip_until is stored already."""
+        data = frame.data
+        begin = end - len(data)
+        if begin < skip_until:
+            data = data[skip_until - begin :]
+        if not data:
+            return
+        if frame.stream != self._stream:
+            await self.flush()
+            self._stream = frame.stream
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size >= CHUNK_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        if not self._parts:
+            return
+        data = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        for begin in range(0, len(data), CHUNK_BYTES):
+            piece = data[begin : begin + CHUNK_BYTES]
+            chunk = LogChunk(
+                sequence=self.sequence, stream=self._stream, offset=self._offset, data=piece
+            )
+            await self._flush(chunk)
+            self.sequence += 1
+            self._offset += len(piece)
+
+
+FollowerFactory = Callable[[str, str], LogFollower]
+"""By tenant and subject."""
+
+
+class LogSummary:
+    """Size, digest, last lines and first errors of a log, gathered as it passes."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.truncated = False
+        self._digest = hashlib.sha256()
+        self._tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self._errors: list[str] = []
+        self._rest: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+
+    def add(self, frame: LogFrame) -> None:
+        self.size += len(frame.data)
+        self._digest.update(frame.data)
+        *lines, rest = (self._rest[frame.stream] + frame.data).split(b"\n")
+        self._rest[frame.stream] = rest[-MAX_LINE * 4 :]
+        skippable = max(0, len(lines) - TAIL_LINES) if len(self._errors) >= ERROR_LINES else 0
+        for line in lines[skippable:]:
+            self._line(line)
+
+    def _line(self, raw: bytes) -> None:
+        line = raw[: MAX_LINE * 4].decode(errors="replace")[:MAX_LINE].rstrip()
+        if not line:
+            return
+        self._tail.append(line)
+        if len(self._errors) < ERROR_LINES and looks_like_error(line):
+            self._errors.append(line)
+
+    def result(self, *, chunks: int) -> StepLog:
+        for rest in self._rest.values():
+            self._line(rest)
+        self._rest = {"stdout": b"", "stderr": b""}
+        return StepLog(
+            size=self.size,
+            digest=f"sha256:{self._digest.hexdigest()}",
+            chunks=chunks,
+            tail=tuple(self._tail),
+            errors=tuple(self._errors),
+            truncated=self.truncated,
+        )

@@ -1,0 +1,146 @@
+"""Makes what we know agree with what the engine shows. The engine's events only wake it up.
+
+Each run subscribes first, then looks at everything; the time in which nobody watched is
+recorded as a gap. Whatever it finds it reports as a command; it changes nothing itself but to
+remove what nobody should have made.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from api.workers.container_observer import ContainerObserver
+from api.workers.loops import Worker
+from api.workers.observations import Reporter
+from api.workers.step_observer import StepObserver
+from domain.engines.commands import ObserveEngine, RecordObservationGap
+from domain.errors import ConcurrencyConflict, EngineRefused
+from domain.event import DEFAULT_TENANT
+from domain.ports import Clock, ContainerEngine, EngineContainer, Watches
+from domain.processes import naming
+from projections.queries import Queries
+
+FULL_LOOK_SECONDS = 5.0
+QUEUED_NAMES = 10_000
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler(Worker):
+    def __init__(
+        self,
+        *,
+        engine: ContainerEngine,
+        reporter: Reporter,
+        containers: ContainerObserver,
+        steps: StepObserver,
+        queries: Queries,
+        watches: Watches,
+        clock: Clock,
+        installation: str,
+    ) -> None:
+        super().__init__("reconciler")
+        self._engine = engine
+        self._reporter = reporter
+        self._containers = containers
+        self._steps = steps
+        self._queries = queries
+        self._watches = watches
+        self._clock = clock
+        self._labels = {naming.INSTALLATION: installation}
+        self._woken = asyncio.Event()
+        self._names: set[str] = set()
+        steps.on_end = self._wake
+
+    async def run(self) -> None:
+        identity = await self._engine.identity()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            await self._look_at_everything()
+            await self._begin_watch(identity.engine_id)
+            await self._reporter.report(
+                DEFAULT_TENANT,
+                ObserveEngine(
+                    engine_id=identity.engine_id,
+                    name=identity.name,
+                    version=identity.version,
+                    api_version=identity.api_version,
+                ),
+                seen_at_version=int(self._clock.now().timestamp()),
+            )
+            await self._watch(identity.engine_id)
+
+    async def _watch(self, engine_id: str) -> None:
+        loop = asyncio.get_running_loop()
+        full_look_at = loop.time() + FULL_LOOK_SECONDS
+        while True:
+            await self._wait_until(full_look_at)
+            await self._look_at_named()
+            if loop.time() >= full_look_at:
+                await self._look_at_everything()
+                await self._watches.save(engine_id, self._clock.now())
+                full_look_at = loop.time() + FULL_LOOK_SECONDS
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self._steps.stop()
+        await self._containers.stop()
+
+    async def _begin_watch(self, engine_id: str) -> None:
+        since, now = await self._watches.last(engine_id), self._clock.now()
+        await self._watches.save(engine_id, now)
+        if since is None:
+            return
+        gap = RecordObservationGap(
+            engine_id=engine_id, since=since, until=now, reason="nobody watched the engine"
+        )
+        await self._reporter.report(DEFAULT_TENANT, gap)
+
+    async def _listen(self) -> None:
+        async for event in self._engine.events(labels=self._labels):
+            self._wake(event.container)
+        raise ConnectionError("The engine closed its stream of events")
+
+    def _wake(self, name: str) -> None:
+        if len(self._names) < QUEUED_NAMES:
+            self._names.add(name)
+        self._woken.set()
+
+    async def _wait_until(self, deadline: float) -> None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._woken.clear()
+
+    async def _look_at_named(self) -> None:
+        names, self._names = self._names, set()
+        found = await asyncio.gather(*(self._engine.inspect(name) for name in names))
+        await self._observe([each for each in found if each is not None])
+
+    async def _look_at_everything(self) -> None:
+        living = (await self._queries.list_living_containers()).value
+        found = await self._engine.list(self._labels)
+        await self._observe(found)
+        present = {container.name for container in found}
+        for expected in living:
+            if expected.engine_name not in present:
+                await self._containers.observe_gone(expected)
+
+    async def _observe(self, found: Sequence[EngineContainer]) -> None:
+        for container in found:
+            if not self._labels.items() <= container.labels.items():
+                continue
+            try:
+                await self._observe_one(container)
+            except (ConcurrencyConflict, EngineRefused) as error:
+                log.warning("look again later", container=container.name, reason=str(error))
+
+    async def _observe_one(self, container: EngineContainer) -> None:
+        if naming.STEP in container.labels:
+            await self._steps.observe(container)
+        elif container.labels.get(naming.AGGREGATE, "").startswith("container-"):
+            await self._containers.observe(container)

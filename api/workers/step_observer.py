@@ -1,0 +1,138 @@
+"""Watches the containers of build steps: keeps their logs, reports their ends, ends the idle."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from api.workers.log_follower import FollowerFactory, LogFollower
+from api.workers.observations import Reporter
+from domain.application.aggregates import BUILDS
+from domain.application.command_handler import CommandHandler
+from domain.builds.commands import ReachTimeLimit, RecordStepFinished
+from domain.builds.events import Step, StepLog
+from domain.builds.state import Build
+from domain.errors import DomainError
+from domain.ports import ContainerEngine, EngineContainer
+from domain.processes import naming
+
+log = structlog.get_logger(__name__)
+
+
+class Following:
+    """The log of one step's container, being kept."""
+
+    def __init__(self, follower: LogFollower, task: asyncio.Task[StepLog]) -> None:
+        self.follower = follower
+        self.task = task
+
+
+class StepObserver:
+    def __init__(
+        self,
+        *,
+        engine: ContainerEngine,
+        handler: CommandHandler,
+        reporter: Reporter,
+        followers: FollowerFactory,
+    ) -> None:
+        self._engine = engine
+        self._handler = handler
+        self._reporter = reporter
+        self._followers = followers
+        self._following: dict[str, Following] = {}
+        self.on_end: Callable[[str], None] = lambda _: None
+        """Told the container whose log has come to its end: it is worth a look now."""
+
+    async def observe(self, container: EngineContainer) -> None:
+        labels = container.labels
+        build_id = labels[naming.AGGREGATE].partition("-")[2]
+        loaded = await self._handler.load(BUILDS, labels[naming.TENANT], build_id)
+        build = loaded.state
+        if not isinstance(build, Build):
+            log.warning("container of an unknown build", container=container.name)
+            return
+        attempt = int(labels[naming.GENERATION])
+        if build.ended or attempt != build.attempt:
+            await self._sweep(container)
+            return
+        if container.started_at is None:
+            return
+        following = self._follow(container, build, attempt)
+        if container.status == "exited":
+            await self._report_end(container, build, following)
+        else:
+            await self._end_if_idle(labels[naming.TENANT], build, following)
+
+    async def stop(self) -> None:
+        tasks = [following.task for following in self._following.values()]
+        self._following.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _sweep(self, container: EngineContainer) -> None:
+        """What an ended build left behind, or what was made for it too late."""
+        following = self._following.pop(container.name, None)
+        if following is not None:
+            following.task.cancel()
+        await self._engine.remove(container.name, force=True)
+
+    def _follow(self, container: EngineContainer, build: Build, attempt: int) -> Following:
+        following = self._following.get(container.name)
+        if following is not None and not _failed(following.task):
+            return following
+        step = Step(container.labels[naming.STEP])
+        subject = naming.step_log(
+            build.build_id, attempt, step, int(container.labels[naming.ROUND])
+        )
+        follower = self._followers(container.labels[naming.TENANT], subject)
+        frames = self._engine.logs(container.name, follow=True)
+        task = asyncio.create_task(follower.follow(frames), name=f"log {container.name}")
+        task.add_done_callback(lambda _: self.on_end(container.name))
+        self._following[container.name] = Following(follower, task)
+        return self._following[container.name]
+
+    async def _report_end(
+        self, container: EngineContainer, build: Build, following: Following
+    ) -> None:
+        """Only once the whole log is kept: the end of a step says what its log was."""
+        if not following.task.done() or _failed(following.task):
+            return
+        if container.exit_code is None or container.finished_at is None:
+            return
+        await self._reporter.report(
+            container.labels[naming.TENANT],
+            RecordStepFinished(
+                build_id=build.build_id,
+                attempt=build.attempt,
+                step=Step(container.labels[naming.STEP]),
+                round=int(container.labels[naming.ROUND]),
+                exit_code=container.exit_code,
+                out_of_memory=container.out_of_memory,
+                finished_at=container.finished_at,
+                log=following.task.result(),
+            ),
+        )
+
+    async def _end_if_idle(self, tenant: str, build: Build, following: Following) -> None:
+        quiet = asyncio.get_running_loop().time() - following.follower.last_output
+        seconds = build.spec.idle_seconds
+        if quiet < seconds:
+            return
+        limit = ReachTimeLimit(
+            build_id=build.build_id, attempt=build.attempt, limit="idle", seconds=seconds
+        )
+        await self._reporter.report(tenant, limit)
+
+
+def _failed(task: asyncio.Task[StepLog]) -> bool:
+    if not task.done():
+        return False
+    if task.cancelled():
+        return True
+    error = task.exception()
+    if error is not None:
+        known = isinstance(error, DomainError)
+        log.warning("log broke off", task=task.get_name(), exc_info=None if known else error)
+    return error is not None
