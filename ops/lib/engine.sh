@@ -31,8 +31,12 @@ explain_unreachable_engine() {
 
 start_engine() {
     engine_answers && return
-    command -v dockerd >/dev/null && command -v docker >/dev/null || install_engine
-    if [[ -d /run/systemd/system ]]; then
+    if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
+        install_engine
+    fi
+    if engine_answers; then # the package started it, or only the client was missing
+        return
+    elif [[ -d /run/systemd/system ]]; then
         systemctl start docker 9>&-
     else
         start_engine_without_systemd

@@ -33,6 +33,8 @@ install_python() {
     find_python
     ensure_uv "$python"
     export UV_PYTHON_DOWNLOADS=never
+    # As the rest of the machine does: behind a proxy of the organisation its own authority is in there.
+    [[ ! -r /etc/ssl/certs/ca-certificates.crt ]] || export UV_SYSTEM_CERTS=true
     cd "$root"
     "$venv/bin/python" -c '' 2>/dev/null || "$uv_venv/bin/uv" venv --quiet --clear --python "$python" "$venv"
     "$uv_venv/bin/uv" pip sync --python "$venv" --require-hashes "$(lock_file "$set")"
@@ -46,7 +48,7 @@ find_python() {
     until python=$(usable_python); do
         [[ -z $installed_now ]] || fail "This system's python3 is older than 3.11." \
             "sudo apt-get install python3.11 python3.11-venv    # or any newer one"
-        install_packages "There is no python3 with venv" python3 python3-venv
+        install_packages "There is no python3 with its venv module" python3 python3-venv
         hash -r
         installed_now=yes
     done
