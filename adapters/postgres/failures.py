@@ -1,7 +1,7 @@
 """One bounded transaction on a connection of the pool, with failures in the words of the ports."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from psycopg import AsyncConnection
@@ -16,7 +16,7 @@ CALL_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+async def borrowed(pool: Pool) -> AsyncGenerator[Connection]:
     """A connection in a transaction, for one bounded call. Raises StoreUnavailable."""
     with translated():
         async with (

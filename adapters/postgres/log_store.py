@@ -6,13 +6,14 @@ file. The files are a blob store of its own: erasing a log removes those that no
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 
 import msgspec
 
 from adapters.log_chunks import check_batch, how_many_fit
 from adapters.postgres.failures import Connection, Pool, borrowed
 from adapters.storage.blob_store import DirectoryBlobStore
-from adapters.storage.digests import digest_of, named, sha256_of
+from adapters.storage.digests import named, sha256_of
 from domain.errors import BlobDamaged, ConcurrencyConflict, LogClosed
 from domain.ports import LogChunk, LogStreamName
 
@@ -37,7 +38,7 @@ END = """
 SELECT next_sequence, next_offset, closed FROM logs.subjects WHERE tenant = %s AND subject = %s
 """
 READ = """
-SELECT sequence, stream, end_offset - size, end_offset, 'sha256:' || encode(digest, 'hex'), content
+SELECT sequence, stream, end_offset - size, end_offset, digest, content
 FROM logs.chunks
 WHERE tenant = %s AND subject = %s AND end_offset > %s AND end_offset - size < %s
 ORDER BY end_offset
@@ -63,7 +64,7 @@ class _Entry(msgspec.Struct, frozen=True):
     stream: LogStreamName
     offset: int
     end: int
-    digest: str
+    sha256: bytes
     content: bytes | None
 
 
@@ -105,7 +106,7 @@ class StoredLogs:
         before = from_offset + max(limit_bytes, 1)
         async with borrowed(self._pool) as connection:
             cursor = await connection.execute(
-                READ, [tenant, subject, from_offset, before, READ_CHUNKS]
+                READ, [tenant, subject, from_offset, before, READ_CHUNKS], binary=True
             )
             rows = await cursor.fetchall()
         entries = [_Entry(*row) for row in rows]
@@ -129,25 +130,29 @@ class StoredLogs:
             await connection.execute(KEEP_BLOBS, [LOCK_CLASS, tenant])
         stored = iter(await self._blobs.put_many(tenant, large))
         return [
-            sha256_of(digest_of(chunk.data) if _is_inline(chunk) else next(stored).digest)
+            sha256(chunk.data).digest() if _is_inline(chunk) else sha256_of(next(stored).digest)
             for chunk in chunks
         ]
 
     async def _fill(self, tenant: str, entries: Sequence[_Entry]) -> Sequence[LogChunk]:
-        contents = await asyncio.gather(*(self._content(tenant, entry) for entry in entries))
+        stored = iter(
+            await asyncio.gather(
+                *(
+                    self._blobs.read_whole(tenant, named(entry.sha256))
+                    for entry in entries
+                    if entry.content is None
+                )
+            )
+        )
         return [
             LogChunk(
-                sequence=entry.sequence, stream=entry.stream, offset=entry.offset, data=content
+                sequence=entry.sequence,
+                stream=entry.stream,
+                offset=entry.offset,
+                data=next(stored) if entry.content is None else _checked(entry, entry.content),
             )
-            for entry, content in zip(entries, contents, strict=True)
+            for entry in entries
         ]
-
-    async def _content(self, tenant: str, entry: _Entry) -> bytes:
-        if entry.content is None:
-            return await self._blobs.read_whole(tenant, entry.digest)
-        if digest_of(entry.content) != entry.digest:
-            raise BlobDamaged(entry.digest)
-        return entry.content
 
     async def _erase_some(self, tenant: str, subject: str) -> bool:
         """A transaction of bounded size. Files go before it commits: after a crash, try again."""
@@ -161,6 +166,12 @@ class StoredLogs:
             needed = {digest for (digest,) in await cursor.fetchall()}
             await self._blobs.remove(tenant, [named(digest) for digest in stored - needed])
         return bool(erased)
+
+
+def _checked(entry: _Entry, content: bytes) -> bytes:
+    if sha256(content).digest() != entry.sha256:
+        raise BlobDamaged(named(entry.sha256))
+    return content
 
 
 def _is_inline(chunk: LogChunk) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from secrets import token_bytes
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
@@ -64,7 +64,9 @@ class RedisBroadcast:
         """To the other processes; not to this one. Lost when Redis is away."""
         with suppress(RedisAway):
             await self._redis.call(
-                lambda client: client.publish(f"{PREFIX}{channel}", self._origin + message)
+                lambda client: client.publish(  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
+                    f"{PREFIX}{channel}", self._origin + message
+                )
             )
 
     async def _read_for_ever(self) -> None:
@@ -79,7 +81,7 @@ class RedisBroadcast:
 
     async def _read(self) -> None:
         """Until the connection fails. An idle one is asked for a sign of life."""
-        async with self._redis.client.pubsub() as subscription:
+        async with self._redis.subscription() as subscription:
             async with asyncio.timeout(2 * CALL_SECONDS):
                 await subscription.subscribe(*self._handlers)
             asked = False
@@ -89,7 +91,7 @@ class RedisBroadcast:
                     raise TimeoutError
                 asked = reply is None
                 if reply is None:
-                    await subscription.ping()
+                    await subscription.ping()  # pyright: ignore[reportUnknownMemberType]  # untyped message
                 elif reply["type"] == "subscribe" and not self.is_listening:
                     self._found()
                 elif reply["type"] == "message":
@@ -118,5 +120,4 @@ class RedisBroadcast:
 async def _next(subscription: PubSub) -> dict[str, Any] | None:
     """Bounded twice: the client's own timeout only covers a quiet connection."""
     async with asyncio.timeout(IDLE_SECONDS + CALL_SECONDS):
-        reply: dict[str, Any] | None = await subscription.get_message(timeout=IDLE_SECONDS)
-        return reply
+        return cast("dict[str, Any] | None", await subscription.get_message(timeout=IDLE_SECONDS))

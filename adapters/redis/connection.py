@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -30,7 +31,7 @@ class RedisAway(Exception):
 
 class RedisConnection:
     def __init__(self, url: str) -> None:
-        self._pool = BlockingConnectionPool.from_url(
+        self._pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
             url,
             max_connections=MAX_CONNECTIONS,
             timeout=CALL_SECONDS,
@@ -65,6 +66,9 @@ class RedisConnection:
             raise RedisAway from error
         self.answered()
         return result
+
+    def subscription(self) -> PubSub:
+        return self.client.pubsub()  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
 
     def failed(self, error: BaseException) -> None:
         """Rest for a while. Logged once for each time that it goes away."""

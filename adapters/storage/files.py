@@ -1,7 +1,7 @@
 """Durable files: what a crash may leave behind is the old state or the new one, never a half."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +10,7 @@ from domain.errors import StoreUnavailable
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
+def storage_errors() -> Generator[None]:
     """A full or broken disk is a service that is away for now, not a mistake of the client."""
     try:
         yield

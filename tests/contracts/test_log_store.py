@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def runner(directory: Path, database: Database | None) -> Run:
 
 
 @asynccontextmanager
-async def opened(directory: Path, database: Database | None) -> AsyncIterator[Store]:
+async def opened(directory: Path, database: Database | None) -> AsyncGenerator[Store]:
     if database is None:
         yield InMemoryLogStore()
         return

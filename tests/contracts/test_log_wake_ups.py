@@ -1,7 +1,7 @@
 """What every LogWakeUps does, within a process and between processes by Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -28,7 +28,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 @asynccontextmanager
-async def a_process(url: str) -> AsyncIterator[RedisLogWakeUps]:
+async def a_process(url: str) -> AsyncGenerator[RedisLogWakeUps]:
     redis = RedisConnection(url)
     broadcast = RedisBroadcast(redis)
     wake_ups = RedisLogWakeUps(broadcast)

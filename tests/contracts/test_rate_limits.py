@@ -15,7 +15,7 @@ Body = Callable[[RateLimits], Awaitable[None]]
 Run = Callable[[Body], None]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def redis_server() -> Iterator[RedisServer]:
     with running_redis() as server:
         yield server
@@ -29,7 +29,6 @@ def run(request: pytest.FixtureRequest) -> Run:
                 await body(InMemoryRateLimits())
                 return
             redis = RedisConnection(request.getfixturevalue("redis_server").url)
-            await redis.call(lambda client: client.flushall())
             await body(RedisRateLimits(redis))
             await redis.close()
 
@@ -87,7 +86,6 @@ def test_many_at_the_same_time_do_not_get_more(run: Run) -> None:
 def test_processes_share_one_limit(redis_server: RedisServer) -> None:
     async def body() -> None:
         connections = [RedisConnection(redis_server.url) for _ in range(2)]
-        await connections[0].call(lambda client: client.flushall())
         both = [RedisRateLimits(redis) for redis in connections]
         waits = [await each.take("key", limit=3, per_seconds=1000.0) for each in both * 2]
         assert waits.count(0.0) == 3

@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ Run = Callable[[Body], None]
 
 
 @asynccontextmanager
-async def encrypted(database: Database, keys: KeyRing) -> AsyncIterator[EncryptedVault]:
+async def encrypted(database: Database, keys: KeyRing) -> AsyncGenerator[EncryptedVault]:
     async with asyncio.timeout(60), open_later(database.service_url, "vault", size=2) as pool:
         yield EncryptedVault(pool, keys)
 

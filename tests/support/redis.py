@@ -3,7 +3,7 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis() -> Iterator[RedisServer]:
+def running_redis() -> Generator[RedisServer]:
     # Not pytest's directory: its parent is closed, so root's servers could not enter.
     with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
         server = EmbeddedRedis(Path(directory))

@@ -1,7 +1,7 @@
 """Small messages between processes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from adapters.redis.broadcast import RedisBroadcast
@@ -24,7 +24,7 @@ class Process:
 
 
 @asynccontextmanager
-async def a_process(url: str) -> AsyncIterator[Process]:
+async def a_process(url: str) -> AsyncGenerator[Process]:
     process = Process(url)
     await process.broadcast.start()
     try:
