@@ -294,6 +294,7 @@ class RunningBuild(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     build_id: str
     attempt: int
+    correlation_id: str
 
 
 class RunningBuilds(Protocol):
@@ -309,7 +310,7 @@ class RunningBuilds(Protocol):
 class ImageBuilds(Protocol):
     """Runs image builds for as long as they take, each in a task of its own."""
 
-    async def start(self, tenant: str, build_id: str, attempt: int, spec: BuildSpec) -> datetime:
+    async def start(self, running: RunningBuild, spec: BuildSpec) -> datetime:
         """Returns when it began; a build that runs here already goes on."""
         ...
 

@@ -8,14 +8,14 @@ from adapters.postgres.failures import Pool, borrowed
 from domain.ports import RunningBuild
 
 ADD = """
-INSERT INTO work.image_builds (tenant, build_id, attempt)
-VALUES (%(tenant)s, %(build_id)s, %(attempt)s) ON CONFLICT DO NOTHING
+INSERT INTO work.image_builds (tenant, build_id, attempt, correlation_id)
+VALUES (%(tenant)s, %(build_id)s, %(attempt)s, %(correlation_id)s) ON CONFLICT DO NOTHING
 """
 REMOVE = """
 DELETE FROM work.image_builds
 WHERE tenant = %(tenant)s AND build_id = %(build_id)s AND attempt = %(attempt)s
 """
-ALL = "SELECT tenant, build_id, attempt FROM work.image_builds"
+ALL = "SELECT tenant, build_id, attempt, correlation_id FROM work.image_builds"
 
 
 class PostgresRunningBuilds:
@@ -35,4 +35,7 @@ class PostgresRunningBuilds:
     async def all(self) -> Sequence[RunningBuild]:
         async with borrowed(self._pool) as connection:
             rows = await (await connection.execute(ALL)).fetchall()
-        return [RunningBuild(tenant=t, build_id=b, attempt=a) for t, b, a in rows]
+        return [
+            RunningBuild(tenant=tenant, build_id=build, attempt=attempt, correlation_id=correlation)
+            for tenant, build, attempt, correlation in rows
+        ]

@@ -54,6 +54,7 @@ class ContainerObserver:
             await self._engine.remove(container.name, force=True)
             return
         self._follow(container, container_id)
+        correlation_id = container.labels.get(naming.CORRELATION)
         if container.exit_code is not None and container.finished_at is not None:
             seen = ObserveContainerExit(
                 container_id=container_id,
@@ -61,11 +62,12 @@ class ContainerObserver:
                 out_of_memory=container.out_of_memory,
                 finished_at=container.finished_at,
             )
-            await self._reporter.report(tenant, seen)
+            await self._reporter.report(tenant, seen, correlation_id=correlation_id)
         elif container.status != "exited":
             await self._reporter.report(
                 tenant,
                 ObserveContainerState(container_id=container_id, status=container.status),
+                correlation_id=correlation_id,
                 seen_at_version=loaded.version,
             )
 

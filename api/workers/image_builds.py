@@ -75,12 +75,12 @@ class ImageBuildRunner:
         self._clock = clock
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
 
-    async def start(self, tenant: str, build_id: str, attempt: int, spec: BuildSpec) -> datetime:
-        if (build_id, attempt) not in self._tasks:
-            running = RunningBuild(tenant=tenant, build_id=build_id, attempt=attempt)
+    async def start(self, running: RunningBuild, spec: BuildSpec) -> datetime:
+        key = (running.build_id, running.attempt)
+        if key not in self._tasks:
             await self._running.add(running)
-            self._tasks[build_id, attempt] = asyncio.create_task(
-                self._run(running, spec), name=f"image build {build_id}"
+            self._tasks[key] = asyncio.create_task(
+                self._run(running, spec), name=f"image build {running.build_id}"
             )
         return self._clock.now()
 
@@ -171,7 +171,9 @@ class ImageBuildRunner:
         failures = 0
         while True:
             try:
-                await self._reporter.report(running.tenant, report)
+                await self._reporter.report(
+                    running.tenant, report, correlation_id=running.correlation_id
+                )
             except StoreUnavailable:
                 failures += 1
                 await asyncio.sleep(backoff(failures))

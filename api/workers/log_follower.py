@@ -13,7 +13,7 @@ import msgspec
 
 from domain.builds.diagnosis import ERROR_LINES, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
-from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName, LogWakeUps
+from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
 
 CHUNK_BYTES = 1024 * 1024
 FLUSH_SECONDS = 0.1
@@ -34,13 +34,11 @@ class LogFollower:
         self,
         *,
         logs: LogStore,
-        wake_ups: LogWakeUps,
         tenant: str,
         subject: str,
         limits: LogLimits,
     ) -> None:
         self._logs = logs
-        self._wake_ups = wake_ups
         self._tenant = tenant
         self._subject = subject
         self._limits = limits
@@ -66,7 +64,6 @@ class LogFollower:
         await writer.flush()
         if close and not closed:
             await self._logs.close(self._tenant, self._subject)
-        await self._wake_ups.notify(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
 
     def _within_limit(self, frame: LogFrame) -> LogFrame:
@@ -78,7 +75,6 @@ class LogFollower:
 
     async def _flush(self, chunk: LogChunk) -> None:
         await self._logs.append(self._tenant, self._subject, (chunk,))
-        await self._wake_ups.notify(self._tenant, self._subject)
 
 
 async def _batched(frames: AsyncIterator[LogFrame]) -> AsyncIterator[LogFrame | None]:

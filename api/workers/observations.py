@@ -19,7 +19,14 @@ class Reporter:
         self._handler = handler
         self._clock = clock
 
-    async def report(self, tenant: str, command: Command, *, seen_at_version: int = 0) -> bool:
+    async def report(
+        self,
+        tenant: str,
+        command: Command,
+        *,
+        correlation_id: str | None = None,
+        seen_at_version: int = 0,
+    ) -> bool:
         """Whether it was news. seen_at_version: of the aggregate, where a sight may recur."""
         content = msgspec.json.encode(command) + seen_at_version.to_bytes(8, "big")
         identifier = f"observed:{hashlib.sha256(content).hexdigest()[:40]}"
@@ -28,7 +35,7 @@ class Reporter:
             CommandContext(
                 command_id=identifier,
                 tenant=tenant,
-                correlation_id=identifier,
+                correlation_id=correlation_id or identifier,
                 actor=ACTOR,
                 occurred_at=self._clock.now(),
             ),

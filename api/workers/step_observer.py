@@ -16,6 +16,8 @@ from domain.errors import DomainError
 from domain.ports import ContainerEngine, EngineContainer
 from domain.processes import naming
 
+SWEEP_AFTER_SECONDS = 10.0
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,6 +43,7 @@ class StepObserver:
         self._reporter = reporter
         self._followers = followers
         self._following: dict[str, Following] = {}
+        self._stale: dict[str, float] = {}
         self.on_end: Callable[[str], None] = lambda _: None
         """Told the container whose log has come to its end: it is worth a look now."""
 
@@ -54,7 +57,7 @@ class StepObserver:
             return
         attempt = int(labels[naming.GENERATION])
         if build.ended or attempt != build.attempt:
-            await self._sweep(container)
+            await self._sweep_late(container)
             return
         if container.started_at is None:
             return
@@ -71,8 +74,12 @@ class StepObserver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _sweep(self, container: EngineContainer) -> None:
-        """What an ended build left behind, or what was made for it too late."""
+    async def _sweep_late(self, container: EngineContainer) -> None:
+        """What was made for a build after its own sweep, which is given the time to come first."""
+        now = asyncio.get_running_loop().time()
+        if now - self._stale.setdefault(container.name, now) < SWEEP_AFTER_SECONDS:
+            return
+        del self._stale[container.name]
         following = self._following.pop(container.name, None)
         if following is not None:
             following.task.cancel()
@@ -113,6 +120,7 @@ class StepObserver:
                 finished_at=container.finished_at,
                 log=following.task.result(),
             ),
+            correlation_id=container.labels.get(naming.CORRELATION),
         )
 
     async def _end_if_idle(self, tenant: str, build: Build, following: Following) -> None:

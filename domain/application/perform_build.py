@@ -21,6 +21,7 @@ from domain.ports import (
     EngineContainerSpec,
     EngineImage,
     ImageBuilds,
+    RunningBuild,
 )
 from domain.processes import effects as f
 from domain.processes import naming
@@ -210,6 +211,7 @@ class BuildPerformer:
     ) -> c.RecordStepStarted:
         labels = {
             **self._labels(claimed, effect.attempt),
+            naming.CORRELATION: claimed.correlation_id,
             naming.STEP: effect.step,
             naming.ROUND: str(effect.round),
             naming.SPEC: naming.fingerprint(spec),
@@ -259,9 +261,13 @@ class BuildPerformer:
     async def _start_image_build(
         self, claimed: ClaimedEffect, effect: f.StartImageBuild, build: Build
     ) -> c.RecordStepStarted:
-        at = await self._image_builds.start(
-            claimed.tenant, effect.build_id, effect.attempt, build.spec
+        running = RunningBuild(
+            tenant=claimed.tenant,
+            build_id=effect.build_id,
+            attempt=effect.attempt,
+            correlation_id=claimed.correlation_id,
         )
+        at = await self._image_builds.start(running, build.spec)
         return c.RecordStepStarted(
             build_id=effect.build_id,
             attempt=effect.attempt,

@@ -121,6 +121,7 @@ class ContainerPerformer:
             naming.TENANT: claimed.tenant,
             naming.AGGREGATE: claimed.stream,
             naming.GENERATION: str(effect.generation),
+            naming.CORRELATION: claimed.correlation_id,
             naming.EFFECT: claimed.effect_id,
             naming.SPEC: naming.fingerprint(effect.spec),
         }

@@ -3,8 +3,6 @@
 Every effect is short, and doing it twice comes to the same as doing it once.
 """
 
-from typing import Literal
-
 import msgspec
 
 from domain.builds.commands import ReachTimeLimit, RetryBuild
@@ -66,21 +64,23 @@ class BuildEffect(Effect, frozen=True, kw_only=True):
 
 
 class EnsureRoot(BuildEffect, frozen=True, kw_only=True):
-    """Have the image of a toolchain or prepare step: found by its key, or begun as a step."""
+    """Have the image of a `toolchain` or `prepare` step: found by its key, or begun as a step."""
 
-    step: Literal[Step.TOOLCHAIN, Step.PREPARE]
+    step: Step
     round: int
 
 
 class CommitRoot(BuildEffect, frozen=True, kw_only=True):
-    """Make the finished step's container the image of its key."""
+    """Make the container of a finished `toolchain` or `prepare` step the image of its key."""
 
-    step: Literal[Step.TOOLCHAIN, Step.PREPARE]
+    step: Step
     round: int
 
 
 class RunStep(BuildEffect, frozen=True, kw_only=True):
-    step: Literal[Step.RESOLVE, Step.RPMBUILD]
+    """Begin a `resolve` or `rpmbuild` step in the build root."""
+
+    step: Step
     round: int
 
 

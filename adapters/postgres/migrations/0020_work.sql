@@ -40,6 +40,7 @@ CREATE TABLE work.image_builds (
     tenant   text NOT NULL,
     build_id text NOT NULL,
     attempt  integer NOT NULL,
+    correlation_id text NOT NULL,
     PRIMARY KEY (tenant, build_id, attempt)
 );
 
