@@ -85,9 +85,14 @@ _COMMAND_COLUMNS = _types(CommandFields._fields)
 _EVENT_COLUMNS = _types(EventFields._fields)
 
 
+_DUMPERS = {
+    array: type(f"{array.__name__}Dumper", (_PackedArrayDumper,), {"oid": array.array_oid})
+    for array in (TextArray, BigintArray, ByteaArray, UuidArray, TimestamptzArray)
+}
+
+
 def register_packed_arrays(context: AdaptContext) -> None:
-    for array in (TextArray, BigintArray, ByteaArray, UuidArray, TimestamptzArray):
-        dumper = type(f"{array.__name__}Dumper", (_PackedArrayDumper,), {"oid": array.array_oid})
+    for array, dumper in _DUMPERS.items():
         context.adapters.register_dumper(array, dumper)
 
 

@@ -7,7 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent, Transcoder
+from eventsourcing.persistence import (
+    Cipher,
+    Compressor,
+    JSONTranscoder,
+    Mapper,
+    StoredEvent,
+    Transcoder,
+)
 from eventsourcing.utils import get_topic
 
 from adapters.postgres.envelope import split_topic, topic_of
@@ -29,11 +36,15 @@ class EventMapper(Mapper[Any]):
 
     def __init__(
         self,
+        transcoder: Transcoder | None = None,
+        compressor: Compressor | None = None,
+        cipher: Cipher | None = None,
+        *,
         types: EventTypes = EVENT_TYPES,
         library_events: Iterable[type[Any]] = (),
-        transcoder: Transcoder | None = None,
     ) -> None:
-        super().__init__(transcoder or JSONTranscoder())
+        """The first three are for library_events only: ours are stored as they are hashed."""
+        super().__init__(transcoder or JSONTranscoder(), compressor, cipher)
         self._types = types
         self._topics = {event_type: topic_of(event_type) for event_type in types}
         self._library_topics = frozenset(get_topic(event_type) for event_type in library_events)
