@@ -37,11 +37,16 @@ class ListedContainer(msgspec.Struct, rename="pascal"):
     id: str
 
 
+class ImageConfigReply(msgspec.Struct, rename="pascal"):
+    labels: dict[str, str] | None = None
+
+
 class ImageReply(msgspec.Struct, rename="pascal"):
     id: str
     repo_tags: list[str] | None = None
     architecture: str = ""
     size: int = 0
+    config: ImageConfigReply | None = None
 
 
 class CreatedReply(msgspec.Struct, rename="pascal"):
@@ -107,6 +112,7 @@ def image(body: bytes) -> EngineImage:
         tags=tuple(reply.repo_tags or ()),
         architecture=reply.architecture,
         size=reply.size,
+        labels=(reply.config.labels if reply.config else None) or {},
     )
 
 

@@ -12,7 +12,7 @@ from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Artifact, Requirements, Step
 from domain.builds.spec import RpmSource
-from domain.builds.state import Build
+from domain.builds.state import Build, RootImage
 from domain.errors import BlobDamaged, BlobMissing, EngineRefused, ImageNotFound
 from domain.ports import (
     BlobStore,
@@ -101,11 +101,11 @@ class BuildPerformer:
     ) -> c.BuildReport:
         parent = await self._parent(effect.step, build)
         if effect.step is Step.PREPARE and not _missing(build):
-            return self._prepared(effect, parent, build.toolchain.key if build.toolchain else "")
+            return self._prepared(effect, parent, build.toolchain)
         key = self._key(effect.step, parent, build)
         image = await self._engine.find_image(recipe.root_tag(effect.step, key))
         if image is not None:
-            return self._prepared(effect, image, key)
+            return self._prepared(effect, image, _root_image(effect.step, key, image))
         script = recipe.toolchain_script()
         if effect.step is Step.PREPARE:
             script = recipe.prepare_script(_missing(build))
@@ -148,16 +148,18 @@ class BuildPerformer:
         )
 
     def _prepared(
-        self, effect: f.EnsureRoot | f.CommitRoot, image: EngineImage, key: str
+        self, effect: f.EnsureRoot | f.CommitRoot, image: EngineImage, root: RootImage | None
     ) -> c.RecordBuildRootPrepared:
+        if root is None:
+            raise EngineRefused("There is no toolchain to prepare a build root from")
         return c.RecordBuildRootPrepared(
             build_id=effect.build_id,
             attempt=effect.attempt,
             step=effect.step,
             round=effect.round,
-            key=key,
-            image=recipe.root_tag(effect.step, key) if image.tags else image.image_id,
-            image_id=image.image_id,
+            key=root.key,
+            image=root.image,
+            image_id=root.image_id,
             packages_digest=image.labels.get(PACKAGES, ""),
             reused=isinstance(effect, f.EnsureRoot),
         )
@@ -174,7 +176,7 @@ class BuildPerformer:
             packages = hashlib.sha256(b"".join(files.values())).hexdigest()
             labels = {PACKAGES: packages, naming.EFFECT: claimed.effect_id}
             image = await self._engine.commit(name, tag=tag, labels=labels)
-        return self._prepared(effect, image, key)
+        return self._prepared(effect, image, _root_image(effect.step, key, image))
 
     async def _run_step(
         self, claimed: ClaimedEffect, effect: f.RunStep, build: Build
@@ -362,6 +364,10 @@ class BuildPerformer:
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
         for container in await self._engine.list(self._labels(claimed, effect.attempt)):
             await self._engine.remove(container.name, force=True)
+
+
+def _root_image(step: Step, key: str, image: EngineImage) -> RootImage:
+    return RootImage(key=key, image=recipe.root_tag(step, key), image_id=image.image_id)
 
 
 def _missing(build: Build) -> tuple[str, ...]:
