@@ -1,0 +1,96 @@
+"""Wires the parts of the HTTP face."""
+
+from adapters.docker import DockerEngine
+from adapters.postgres import projection_check
+from adapters.postgres.projection_registry import ProjectionRegistry
+from adapters.postgres.queries import PostgresQueries
+from adapters.redis.tickets import RedisTickets
+from api.bootstrap import Core
+from api.http.parts import Comparison, HttpParts, ReadinessCheck, Tickets
+from api.http.tickets import InMemoryTickets
+from domain.errors import EngineError
+
+MAX_LAG = 1_000
+
+
+def http_parts(core: Core, docker: DockerEngine, queries: PostgresQueries) -> HttpParts:
+    tickets: Tickets = InMemoryTickets() if core.redis is None else RedisTickets(core.redis)
+    return HttpParts(
+        settings=core.settings,
+        handler=core.handler,
+        store=core.store,
+        queries=queries,
+        tail=core.tail,
+        blobs=core.blobs,
+        logs=core.logs,
+        log_wake_ups=core.log_wake_ups,
+        secrets=core.secrets,
+        rate_limits=core.rate_limits,
+        tickets=tickets,
+        images=EngineImages(docker),
+        projections=Projections(core.database_url),
+        clock=core.clock,
+        ids=core.ids,
+        readiness={
+            "the event log": _log_answers(core),
+            "the read models": _read_models_are_near(queries),
+        },
+        registry=core.registry,
+    )
+
+
+class EngineImages:
+    """Implements `api.http.parts.ImageCheck`. What could still be pulled is not known to miss."""
+
+    def __init__(self, docker: DockerEngine) -> None:
+        self._docker = docker
+
+    async def exists(self, reference: str) -> bool | None:
+        try:
+            return True if await self._docker.find_image(reference) is not None else None
+        except EngineError:
+            return None
+
+
+class Projections:
+    """Implements `api.http.parts.ProjectionControl`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._registry = ProjectionRegistry(url)
+
+    async def rebuild(self, name: str) -> int:
+        return await self._registry.rebuild(name)
+
+    async def compare(self, name: str, version: int) -> Comparison:
+        found = await projection_check.compare(self._url, name, version)
+        return Comparison(
+            name=found.name,
+            active_version=found.version,
+            version=found.other_version,
+            equal=found.equal,
+            rows=found.rows,
+            differences=found.keys,
+        )
+
+    async def switch(self, name: str, version: int) -> None:
+        await self._registry.switch(name, version)
+
+
+def _log_answers(core: Core) -> ReadinessCheck:
+    async def check() -> str | None:
+        await core.store.head()
+        return None
+
+    return check
+
+
+def _read_models_are_near(queries: PostgresQueries) -> ReadinessCheck:
+    async def check() -> str | None:
+        active = [each for each in await queries.list_projections() if each.active]
+        if not active:
+            return "no read model exists yet: does a project role run?"
+        behind = [f"{each.name} is {each.lag} behind" for each in active if each.lag > MAX_LAG]
+        return ", ".join(behind) or None
+
+    return check
