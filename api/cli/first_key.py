@@ -1,11 +1,11 @@
 """The first admin key: created by a command like every other, before anybody can ask for it."""
 
-import hashlib
 import secrets
 import uuid
 from datetime import UTC, datetime
 
 from adapters.postgres.event_store import PostgresEventStore
+from api.http.auth import new_key
 from api.settings import Settings
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
@@ -17,13 +17,17 @@ ACTOR = "system:bootstrap"
 
 async def create_admin_key(settings: Settings) -> str:
     """Recorded when it returns; nobody but the caller ever sees the key."""
-    key_id, key, digest = _new_key()
+    key_id = secrets.token_hex(8)
+    key = new_key(key_id)
     store = PostgresEventStore(settings.database.service_url)
     await store.start()
     try:
         await CommandHandler(store).handle(
             CreateKey(
-                key_id=key_id, role=Role.ADMIN, label="first admin key", secret_sha256=digest
+                key_id=key_id,
+                role=Role.ADMIN,
+                label="first admin key",
+                secret_sha256=key.secret_sha256,
             ),
             CommandContext(
                 command_id=str(uuid.uuid4()),
@@ -34,11 +38,4 @@ async def create_admin_key(settings: Settings) -> str:
         )
     finally:
         await store.stop()
-    return key
-
-
-def _new_key() -> tuple[str, str, str]:
-    """(id, what to show, SHA-256 of the secret)."""
-    key_id = secrets.token_hex(8)
-    secret = secrets.token_urlsafe(32)
-    return key_id, f"em_{key_id}_{secret}", hashlib.sha256(secret.encode()).hexdigest()
+    return key.token

@@ -23,7 +23,7 @@ supervised_option = click.option(
 @supervised_option
 def serve(*, data_dir: Path, supervised: bool) -> None:
     """Serve the HTTP API and the live streams."""
-    from api.roles import serve as role  # noqa: PLC0415 - loads the server
+    from api.roles import serve as role
 
     _run(role, data_dir, supervised=supervised)
 
@@ -33,7 +33,7 @@ def serve(*, data_dir: Path, supervised: bool) -> None:
 @supervised_option
 def project(*, data_dir: Path, supervised: bool) -> None:
     """Build the read models from the log."""
-    from api.roles import project as role  # noqa: PLC0415 - as above
+    from api.roles import project as role
 
     _run(role, data_dir, supervised=supervised)
 
@@ -43,13 +43,13 @@ def project(*, data_dir: Path, supervised: bool) -> None:
 @supervised_option
 def work(*, data_dir: Path, supervised: bool) -> None:
     """React to events: drive the engine, observe it, and report."""
-    from api.roles import work as role  # noqa: PLC0415 - as above
+    from api.roles import work as role
 
     _run(role, data_dir, supervised=supervised)
 
 
 def _run(role: RoleMain, data_dir: Path, *, supervised: bool) -> None:
-    import uvloop  # noqa: PLC0415 - only roles need it
+    import uvloop
 
     try:
         settings = Settings.load(os.environ, data_dir=str(data_dir))

@@ -69,7 +69,7 @@ class Service:
             await self._migrate()
 
     async def _migrate(self) -> None:
-        from adapters.postgres.migrate import migrate  # noqa: PLC0415 - while the servers start
+        from adapters.postgres.migrate import migrate
 
         known = self._settings.database.service_url
         password = None if known else ensure_secret(self._directory.service_password)
@@ -124,7 +124,7 @@ class Service:
         """The new key, or None where there is one already."""
         if read_text(self._directory.admin_key) is not None:
             return None
-        from api.cli.first_key import create_admin_key  # noqa: PLC0415 - once in a lifetime
+        from api.cli.first_key import create_admin_key
 
         key = await create_admin_key(Settings.load(self._environment))
         write_private(self._directory.admin_key, key)

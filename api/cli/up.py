@@ -28,9 +28,9 @@ def up(*, demo: bool, once: bool, data_dir: Path, port: int | None) -> None:
     the service; the Docker Engine and what runs in it go on, and nothing is lost.
     """
     # Late: `eulermaker up --help` needs no database driver.
-    from adapters.embedded import EmbeddedServerError, own_data_directory  # noqa: PLC0415
-    from adapters.postgres.errors import MigrationError  # noqa: PLC0415
-    from api.cli.readiness import NotReady  # noqa: PLC0415
+    from adapters.embedded import EmbeddedServerError, own_data_directory
+    from adapters.postgres.errors import MigrationError
+    from api.cli.readiness import NotReady
 
     try:
         with own_data_directory(data_dir):
@@ -48,7 +48,7 @@ def up(*, demo: bool, once: bool, data_dir: Path, port: int | None) -> None:
 
 
 async def _run(settings: Settings, *, demo: bool, once: bool) -> int:
-    from api.cli.service import Service  # noqa: PLC0415 - as above
+    from api.cli.service import Service
 
     _cancel_on_signals()
     service = Service(settings, os.environ)
@@ -64,7 +64,7 @@ async def _run(settings: Settings, *, demo: bool, once: bool) -> int:
 
 
 async def _run_demo(directory: Path) -> int:
-    from api.cli.demo import run_demo  # noqa: PLC0415 - only the demo needs it
+    from api.cli.demo import run_demo
 
     return await run_demo(directory)
 

@@ -1,0 +1,75 @@
+"""A build as people read it: what it is, how far it got, and why it went wrong."""
+
+import click
+
+from api.cli import output
+from projections.build_rows import Attempt, BuildDetails, Failure
+
+SHOWN_LINES = 20
+FAULTS = {"user": "the package's fault", "system": "the system's fault"}
+
+
+def show_build(build: BuildDetails) -> None:
+    output.show_fields(
+        (
+            ("Build", build.build_id),
+            ("Name", build.name),
+            ("Kind", build.kind),
+            ("Phase", build.phase.value),
+            ("Package", build.package),
+            ("Base image", build.base_image),
+            ("Submitted", f"{output.moment(build.created_at)} by {build.created_by}"),
+            ("Took", output.took(build.started_at, build.ended_at)),
+        )
+    )
+    for attempt in build.attempts:
+        _show_attempt(attempt)
+
+
+def show_failure(failure: Failure) -> None:
+    """Enough to know what to do, without the whole log."""
+    click.secho(output.terminal_safe(failure.reason), fg="red", bold=True)
+    output.show_fields(
+        (
+            ("Fault", FAULTS[failure.fault]),
+            ("Step", failure.step.value if failure.step else None),
+            ("Phase", failure.phase),
+            ("Exit code", failure.exit_code),
+            ("Unresolved", ", ".join(failure.unresolved)),
+            ("Retry", "may help" if failure.retryable else None),
+        )
+    )
+    if failure.log_tail:
+        click.echo(click.style("Last lines", bold=True))
+        for line in failure.log_tail[-SHOWN_LINES:]:
+            click.echo(f"  {output.terminal_safe(line)}")
+
+
+def _show_attempt(attempt: Attempt) -> None:
+    click.echo()
+    click.secho(f"Attempt {attempt.attempt}", bold=True, nl=False)
+    click.echo(f": {output.styled(attempt.phase.value)}")
+    if attempt.steps:
+        output.show_table(
+            ("STEP", "ROUND", "STARTED", "TOOK", "EXIT", "LOG"),
+            (
+                (
+                    step.step.value,
+                    step.round,
+                    output.moment(step.started_at),
+                    output.took(step.started_at, step.finished_at),
+                    step.exit_code,
+                    output.size(step.log.size) if step.log else "",
+                )
+                for step in attempt.steps
+            ),
+        )
+    if attempt.artifacts:
+        output.show_table(
+            ("ARTIFACT", "SIZE", "DIGEST"),
+            ((one.name, output.size(one.size), one.digest) for one in attempt.artifacts),
+        )
+    if attempt.image:
+        output.show_fields((("Image", attempt.image.image), ("Image id", attempt.image.image_id)))
+    if attempt.failure:
+        show_failure(attempt.failure)

@@ -1,0 +1,78 @@
+"""A build's live log until it ends, then its outcome: as a sentence and as the exit status."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from api.cli import exits, output
+from api.cli.build_details import show_failure
+from api.cli.build_log import show_log
+from api.cli.client import ApiClient
+from domain.builds.state import ENDED
+from projections.answer import Answer
+from projections.build_rows import BuildDetails
+
+OUTCOME_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+
+
+async def follow_build(
+    client: ApiClient,
+    build_id: str,
+    *,
+    stream: str | None = None,
+    offset: int = 0,
+    as_json: bool = False,
+) -> int:
+    """The exit status that stands for the outcome."""
+    await show_log(client, build_id, stream=stream, offset=offset, follow=True, as_json=as_json)
+    build = await read_outcome(client, build_id)
+    if as_json:
+        output.show_struct(build)
+    else:
+        _show_outcome(build)
+    return exits.OUTCOMES[build.phase]
+
+
+async def read_outcome(client: ApiClient, build_id: str) -> BuildDetails:
+    """The log may end a moment before the read model knows."""
+    async with asyncio.timeout(OUTCOME_SECONDS):
+        while True:
+            answer = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
+            if answer.value.phase in ENDED:
+                return answer.value
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+@contextmanager
+def interrupted_follow(build_id: str) -> Iterator[None]:
+    """Ctrl-C ends the watching, not the build."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        click.echo(
+            f"\nThe build goes on. Watch it: eulermaker build log --follow {build_id}", err=True
+        )
+        click.echo(f"Stop it: eulermaker build cancel {build_id}", err=True)
+        sys.exit(exits.INTERRUPTED)
+
+
+def _show_outcome(build: BuildDetails) -> None:
+    attempt = build.attempts[-1]
+    took = output.took(attempt.submitted_at, attempt.ended_at)
+    click.echo(
+        f"Build {build.build_id} {output.styled(build.phase.value)}"
+        f" after {took} (attempt {attempt.attempt}).",
+        err=True,
+    )
+    for artifact in attempt.artifacts:
+        click.echo(f"  {artifact.name}  {output.size(artifact.size)}  {artifact.digest}", err=True)
+    if attempt.artifacts:
+        click.echo(f"Fetch them: eulermaker build fetch {build.build_id}", err=True)
+    if attempt.image is not None:
+        click.echo(f"  {attempt.image.image}  {attempt.image.image_id}", err=True)
+    if attempt.failure is not None:
+        show_failure(attempt.failure)

@@ -1,0 +1,135 @@
+"""`eulermaker build submit`: uploads what the service lacks, then asks for the build."""
+
+import re
+import tempfile
+from pathlib import Path
+
+import click
+
+from api.cli import output
+from api.cli.build_follow import follow_build, interrupted_follow
+from api.cli.client import ApiClient
+from api.cli.packing import LocalFile, describe, pack_context
+from api.cli.session import client_command
+from api.cli.sizes import BYTES, CPUS
+from api.cli.upload import ensure_uploaded
+from api.cli.wire import Accepted
+from domain.builds.spec import BUILD_LIMITS, BuildSpec, ImageSource, RpmSource, SourceFile
+from domain.containers.spec import Limits
+
+ILLEGAL_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("submit")
+@click.argument("spec", required=False, type=FILE)
+@click.argument("sources", nargs=-1, type=FILE)
+@click.option(
+    "--image",
+    "context",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Build an image from this directory instead of an RPM.",
+)
+@click.option("--dockerfile", default="Dockerfile", show_default=True, help="With --image.")
+@click.option("--target", default="", help="The stage to build, with --image.")
+@click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="With --image.")
+@click.option("--name", help="The build's name; else the spec's or the directory's.")
+@click.option("--base-image", help="What to build from; else the service's own.")
+@click.option("--follow", "-f", is_flag=True, help="Show the log; exit with the build's outcome.")
+@click.option("--wall-seconds", type=click.IntRange(1), help="For one attempt in all.")
+@click.option("--idle-seconds", type=click.IntRange(1), help="Without a line of log.")
+@click.option("--memory", type=BYTES, help="Like 512M or 4G.")
+@click.option("--cpus", type=CPUS, help="Like 2 or 0.5.")
+@client_command
+async def submit(
+    client: ApiClient,
+    *,
+    spec: Path | None,
+    sources: tuple[Path, ...],
+    context: Path | None,
+    dockerfile: str,
+    target: str,
+    build_arg: tuple[str, ...],
+    name: str | None,
+    base_image: str | None,
+    follow: bool,
+    wall_seconds: int | None,
+    idle_seconds: int | None,
+    memory: int | None,
+    cpus: int | None,
+    as_json: bool,
+) -> int | None:
+    """Build an RPM from SPEC and SOURCES, or an image with --image.
+
+    Files that the service has already are not sent again.
+    """
+    if (spec is None) == (context is None):
+        raise click.UsageError("Name a SPEC with its SOURCES, or a directory with --image.")
+    with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
+        if spec is not None:
+            files = [describe(spec), *map(describe, sources)]
+            source: RpmSource | ImageSource = _rpm_source(files)
+        else:
+            assert context is not None
+            files = [pack_context(context, dockerfile, Path(directory))]
+            source = _image_source(files[0], dockerfile, target, build_arg)
+        await ensure_uploaded(client, files, shown=not as_json)
+    wanted = BuildSpec(
+        name=_name(name or (spec.stem if spec else context.resolve().name if context else "")),
+        source=source,
+        base_image=base_image,
+        limits=_limits(memory, cpus),
+        wall_seconds=wall_seconds or BuildSpec.wall_seconds,
+        idle_seconds=idle_seconds or BuildSpec.idle_seconds,
+    )
+    return await _submit(client, wanted, follow=follow, as_json=as_json)
+
+
+async def _submit(client: ApiClient, wanted: BuildSpec, *, follow: bool, as_json: bool) -> int:
+    answer = await client.command("/v1/builds", wanted)
+    accepted = output.decode(answer, Accepted)
+    if not follow:
+        output.show_accepted(answer, f"Build {accepted.id} is submitted.", as_json=as_json)
+        if not as_json:
+            click.echo(f"Watch it: eulermaker build log --follow {accepted.id}")
+        return 0
+    if not as_json:
+        click.echo(f"Build {accepted.id} is submitted.", err=True)
+    with interrupted_follow(accepted.id):
+        return await follow_build(client, accepted.id, as_json=as_json)
+
+
+def _rpm_source(files: list[LocalFile]) -> RpmSource:
+    spec, *sources = map(_source_file, files)
+    return RpmSource(spec=spec, sources=tuple(sources))
+
+
+def _image_source(
+    context: LocalFile, dockerfile: str, target: str, build_arg: tuple[str, ...]
+) -> ImageSource:
+    arguments: dict[str, str] = {}
+    for each in build_arg:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise click.UsageError(f"--build-arg {each} should be NAME=VALUE.")
+        arguments[key] = value
+    return ImageSource(
+        context=_source_file(context), dockerfile=dockerfile, target=target, arguments=arguments
+    )
+
+
+def _source_file(file: LocalFile) -> SourceFile:
+    return SourceFile(name=file.name, digest=file.digest, size=file.size)
+
+
+def _limits(memory: int | None, cpus: int | None) -> Limits:
+    return Limits(
+        memory_bytes=memory or BUILD_LIMITS.memory_bytes,
+        cpu_millis=cpus or BUILD_LIMITS.cpu_millis,
+        pids=BUILD_LIMITS.pids,
+    )
+
+
+def _name(wanted: str) -> str:
+    """What a file is called, as a name that the service takes."""
+    return ILLEGAL_IN_NAMES.sub("-", wanted.lower()).strip("-._")[:63] or "build"

@@ -1,0 +1,141 @@
+"""What can be done to a container that is there: each is one command to the service."""
+
+from typing import get_args
+
+import click
+
+from api.cli import output
+from api.cli.client import ApiClient
+from api.cli.names import find_container
+from api.cli.session import client_command
+from api.cli.sizes import BYTES, CPUS
+from domain.containers.spec import Limits, Signal
+from projections.answer import Answer
+from projections.containers import ContainerDetails
+
+grace_option = click.option(
+    "--grace-seconds",
+    type=click.IntRange(0, 600),
+    help="Between the stop signal and the kill; else the container's own.",
+)
+
+
+async def _operate(
+    client: ApiClient, container: str, operation: str, body: object, *, as_json: bool
+) -> None:
+    container_id = await find_container(client, container)
+    answer = await client.command(f"/v1/containers/{container_id}/{operation}", body)
+    _show(answer, container_id, operation, as_json=as_json)
+
+
+def _show(answer: bytes, container_id: str, operation: str, *, as_json: bool) -> None:
+    output.show_accepted(answer, f"{container_id}: {operation} is recorded.", as_json=as_json)
+
+
+@click.command("start")
+@click.argument("container")
+@client_command
+async def start(client: ApiClient, *, container: str, as_json: bool) -> None:
+    """Start a container."""
+    await _operate(client, container, "start", {}, as_json=as_json)
+
+
+@click.command("stop")
+@click.argument("container")
+@grace_option
+@client_command
+async def stop(
+    client: ApiClient, *, container: str, grace_seconds: int | None, as_json: bool
+) -> None:
+    """Stop a container; kill it after the grace."""
+    await _operate(client, container, "stop", {"grace_seconds": grace_seconds}, as_json=as_json)
+
+
+@click.command("restart")
+@click.argument("container")
+@grace_option
+@client_command
+async def restart(
+    client: ApiClient, *, container: str, grace_seconds: int | None, as_json: bool
+) -> None:
+    """Stop a container and start it again."""
+    await _operate(client, container, "restart", {"grace_seconds": grace_seconds}, as_json=as_json)
+
+
+@click.command("pause")
+@click.argument("container")
+@client_command
+async def pause(client: ApiClient, *, container: str, as_json: bool) -> None:
+    """Freeze a container."""
+    await _operate(client, container, "pause", {}, as_json=as_json)
+
+
+@click.command("unpause")
+@click.argument("container")
+@client_command
+async def unpause(client: ApiClient, *, container: str, as_json: bool) -> None:
+    """Let a frozen container go on."""
+    await _operate(client, container, "unpause", {}, as_json=as_json)
+
+
+@click.command("kill")
+@click.argument("container")
+@click.option("--signal", type=click.Choice(get_args(Signal)), default="KILL", show_default=True)
+@client_command
+async def kill(client: ApiClient, *, container: str, signal: str, as_json: bool) -> None:
+    """Send a signal, once."""
+    await _operate(client, container, "kill", {"signal": signal}, as_json=as_json)
+
+
+@click.command("rename")
+@click.argument("container")
+@click.argument("name")
+@client_command
+async def rename(client: ApiClient, *, container: str, name: str, as_json: bool) -> None:
+    """Call a container NAME from now on."""
+    await _operate(client, container, "rename", {"name": name}, as_json=as_json)
+
+
+@click.command("limits")
+@click.argument("container")
+@click.option("--memory", type=BYTES, help="Like 512M.")
+@click.option("--cpus", type=CPUS, help="Like 2 or 0.5.")
+@click.option("--pids", type=click.IntRange(1), help="Processes at most.")
+@client_command
+async def limits(
+    client: ApiClient,
+    *,
+    container: str,
+    memory: int | None,
+    cpus: int | None,
+    pids: int | None,
+    as_json: bool,
+) -> None:
+    """Change what a container may use; what is not named stays."""
+    container_id = await find_container(client, container)
+    path = f"/v1/containers/{container_id}"
+    now = (await client.read(path, Answer[ContainerDetails])).value.limits
+    wanted = Limits(
+        memory_bytes=memory or now.memory_bytes,
+        cpu_millis=cpus or now.cpu_millis,
+        pids=pids or now.pids,
+    )
+    await _operate(client, container_id, "limits", wanted, as_json=as_json)
+
+
+@click.command("remove")
+@click.argument("container")
+@click.option("--force", is_flag=True, help="Also when it runs.")
+@client_command
+async def remove(client: ApiClient, *, container: str, force: bool, as_json: bool) -> None:
+    """Remove a container; its history stays."""
+    container_id = await find_container(client, container)
+    answer = await client.command(
+        f"/v1/containers/{container_id}",
+        method="DELETE",
+        query={"force": output.query_flag(force)},
+    )
+    _show(answer, container_id, "remove", as_json=as_json)
+
+
+OPERATIONS = (start, stop, restart, pause, unpause, kill, rename, limits, remove)

@@ -1,0 +1,111 @@
+"""`container run` and `container request`: the same request, started at once or not."""
+
+import asyncio
+
+import click
+
+from api.cli import output
+from api.cli.client import ApiClient
+from api.cli.log_frames import LogPrinter, read_frames
+from api.cli.session import client_command
+from api.cli.sizes import BYTES, CPUS
+from api.cli.wire import Accepted
+from domain.containers.spec import ContainerSpec, Limits
+from projections.answer import Answer
+from projections.containers import ContainerDetails, ContainerRow
+
+DEFAULT = Limits()
+ENDED = frozenset({"stopped", "failed", "removed"})
+OUTCOME_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+NEVER_RAN = 125
+
+
+@click.command("run", context_settings={"ignore_unknown_options": True})
+@click.argument("image")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--name", required=True, help="What you call it.")
+@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE")
+@click.option("--secret", multiple=True, metavar="NAME", help="Its value is asked for.")
+@click.option("--memory", type=BYTES, default=DEFAULT.memory_bytes, help="Like 512M.")
+@click.option("--cpus", type=CPUS, default=DEFAULT.cpu_millis, help="Like 2 or 0.5.")
+@click.option("--network", type=click.Choice(["none", "isolated"]), default="none")
+@click.option("--user", help="As whom its command runs.")
+@click.option("--workdir", help="Where its command runs.")
+@click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
+@click.option("--start/--no-start", default=True, help="Or only create it.")
+@client_command
+async def run(
+    client: ApiClient,
+    *,
+    image: str,
+    command: tuple[str, ...],
+    name: str,
+    env: tuple[str, ...],
+    secret: tuple[str, ...],
+    memory: int,
+    cpus: int,
+    network: str,
+    user: str | None,
+    workdir: str | None,
+    follow: bool,
+    start: bool,
+    as_json: bool,
+) -> int | None:
+    """Run COMMAND in a container of IMAGE: limited, without privileges or host mounts.
+
+    Options stand before IMAGE.
+    """
+    spec = ContainerSpec(
+        image=image,
+        name=name,
+        command=command,
+        environment=_pairs(env),
+        user=user,
+        working_directory=workdir,
+        network="isolated" if network == "isolated" else "none",
+        limits=Limits(memory_bytes=memory, cpu_millis=cpus, pids=DEFAULT.pids),
+    )
+    secrets = {each: click.prompt(each, hide_input=True, err=True) for each in secret}
+    body = {"spec": spec, "secrets": secrets, "start": start}
+    answer = await client.command("/v1/containers", body)
+    container_id = output.decode(answer, Accepted).id
+    if follow and start:
+        return await _follow(client, container_id, as_json=as_json)
+    output.show_accepted(answer, f"Container {container_id} is requested.", as_json=as_json)
+    return None
+
+
+async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int:
+    path = f"/v1/containers/{container_id}"
+    printer = LogPrinter(as_json=as_json)
+    try:
+        async for frame in read_frames(client, f"{path}/log", {"follow": "true"}):
+            printer.show(frame)
+    except asyncio.CancelledError:
+        click.echo(f"\nThe container goes on: eulermaker container stop {container_id}", err=True)
+        raise
+    ended = await _outcome(client, path)
+    if ended.exit_code is None:
+        click.echo(output.terminal_safe(ended.failure or "It did not run."), err=True)
+        return NEVER_RAN
+    return ended.exit_code
+
+
+async def _outcome(client: ApiClient, path: str) -> ContainerRow:
+    async with asyncio.timeout(OUTCOME_SECONDS):
+        while True:
+            found = (await client.read(path, Answer[ContainerDetails])).value
+            if found.status in ENDED:
+                return found
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--env {text} should be NAME=VALUE.")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,35 @@
+"""Lists: as many pages as it takes for the number of rows that somebody wants."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import click
+
+from api.cli.client import ApiClient, Query
+from projections.answer import Page
+
+MAX_PAGE = 500
+Row = TypeVar("Row")
+
+list_option = click.option(
+    "--limit", "-n", type=click.IntRange(1), default=50, show_default=True, help="Rows at most."
+)
+
+
+async def read_pages(
+    client: ApiClient, path: str, kind: type[Row], query: Query, *, limit: int
+) -> Sequence[Row]:
+    rows: list[Row] = []
+    cursor: str | None = None
+    while len(rows) < limit:
+        size = min(limit - len(rows), MAX_PAGE)
+        page: Page[Row] = await client.read(
+            path,
+            Page[kind],  # type: ignore[valid-type]  # the parameter is known at run time only
+            {**query, "limit": size, "after": cursor},
+        )
+        rows += page.items
+        cursor = page.next
+        if cursor is None:
+            break
+    return rows

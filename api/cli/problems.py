@@ -1,0 +1,69 @@
+"""What went wrong between us and the service, as a sentence and an exit status."""
+
+import click
+import msgspec
+
+from api.cli import exits
+
+UNAUTHENTICATED = 401
+FORBIDDEN = 403
+TOO_MANY = 429
+SERVER_ERROR = 500
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9457, as far as people need it."""
+
+    type: str = "about:blank"
+    title: str = ""
+    status: int = 0
+    detail: str = ""
+
+
+class ServiceRefused(click.ClickException):
+    """The service answered, and said no."""
+
+    exit_code = exits.REFUSED
+
+    def __init__(self, problem: Problem) -> None:
+        text = problem.detail or problem.title or f"The service answered {problem.status}."
+        super().__init__(text)
+        self.problem = problem
+
+
+class NotAllowed(ServiceRefused):
+    exit_code = exits.NOT_ALLOWED
+
+
+class NotNow(ServiceRefused):
+    """It may say yes another time."""
+
+    exit_code = exits.UNAVAILABLE
+
+
+class ServiceUnreachable(click.ClickException):
+    exit_code = exits.UNAVAILABLE
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"{address} does not answer: {reason}. Is the service running (`eulermaker up`,"
+            " `eulermaker doctor`)? Another address is named by --server or EULERMAKER_URL."
+        )
+
+
+def read_problem(status: int, body: bytes) -> Problem:
+    """Also of answers that are no problem details: of a proxy, for example."""
+    try:
+        problem = msgspec.json.decode(body, type=Problem)
+    except msgspec.MsgspecError:
+        text = body[:200].decode(errors="replace").strip()
+        return Problem(status=status, detail=f"The service answered {status}: {text}")
+    return msgspec.structs.replace(problem, status=status)
+
+
+def refusal(problem: Problem) -> ServiceRefused:
+    if problem.status in {UNAUTHENTICATED, FORBIDDEN}:
+        return NotAllowed(problem)
+    if problem.status >= SERVER_ERROR or problem.status == TOO_MANY:
+        return NotNow(problem)
+    return ServiceRefused(problem)

@@ -1,0 +1,55 @@
+"""What every client command shares: where the service is, an open client, and how it ends."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.cli import exits
+from api.cli.options import data_dir_option, json_option
+from api.cli.service_address import ServiceAddress, find_service
+
+ClientCommand = Callable[..., Coroutine[Any, Any, int | None]]
+
+server_option = click.option(
+    "--server",
+    envvar="EULERMAKER_URL",
+    help="The service's address (or EULERMAKER_URL; else the one started here).",
+)
+key_option = click.option(
+    "--key",
+    envvar="EULERMAKER_KEY",
+    hidden=True,  # other users see arguments; the environment is the way
+)
+
+
+def client_command(run: ClientCommand) -> Callable[..., None]:
+    """run gets an open client and the command's own options; it returns the exit status."""
+
+    @server_option
+    @key_option
+    @data_dir_option
+    @json_option
+    @functools.wraps(run)
+    def command(*, server: str | None, key: str | None, data_dir: Path, **options: Any) -> None:
+        service = find_service(server, key, data_dir)
+        try:
+            status = asyncio.run(_with_client(service, run, options))
+        except KeyboardInterrupt:
+            sys.exit(exits.INTERRUPTED)
+        sys.exit(status or 0)
+
+    return command
+
+
+async def _with_client(
+    service: ServiceAddress, run: ClientCommand, options: dict[str, Any]
+) -> int | None:
+    from api.cli.client import ApiClient
+
+    async with ApiClient(service) as client:
+        return await run(client, **options)
