@@ -17,7 +17,7 @@ from adapters.postgres.rows import (
     receipt_of,
     recorded_event,
 )
-from adapters.postgres.writer import MAX_WAITING, BatchWriter
+from adapters.postgres.writer import GRACE_SECONDS, MAX_WAITING, BatchWriter
 from domain.event import ANY_VERSION, Append, LogHead, Receipt, RecordedEvent
 
 READERS = 4
@@ -39,10 +39,11 @@ class PostgresEventStore:
         mapper: EventMapper | None = None,
         readers: int = READERS,
         max_waiting: int = MAX_WAITING,
+        grace_seconds: float = GRACE_SECONDS,
     ) -> None:
-        """url: of the service's role."""
+        """url: of the service's role. grace_seconds: how long a lost database is waited for."""
         self._mapper = mapper or EventMapper()
-        self._writer = BatchWriter(url, max_waiting=max_waiting)
+        self._writer = BatchWriter(url, max_waiting=max_waiting, grace_seconds=grace_seconds)
         self._pool = open_later(url, "log reader", size=readers)
 
     @property

@@ -28,6 +28,7 @@ GRACE_SECONDS = 10.0
 CALL_SECONDS = 15.0
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
+CLOSED = "The log is closed: start the service again."
 
 
 class Waiting(msgspec.Struct, gc=False):
@@ -40,19 +41,21 @@ class BatchWriter:
     """Answers each command once its batch is durable.
 
     When the connection is lost the outcome of a batch is unknown, so the same batch is sent again:
-    receipts make that harmless. After GRACE_SECONDS without success it is given up, and until
+    receipts make that harmless. After the grace time without success it is given up, and until
     PostgreSQL answers again each batch is tried only once.
     """
 
-    def __init__(self, url: str, *, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, url: str, *, max_waiting: int = MAX_WAITING, grace_seconds: float = GRACE_SECONDS
+    ) -> None:
         self._url = url
         self._max_waiting = max_waiting
+        self._grace_seconds = grace_seconds
         self._waiting: deque[Waiting] = deque()
         self._work = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._cursor: AsyncCursor[TupleRow] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_closing = False
         self._is_down = False
 
     @property
@@ -61,6 +64,7 @@ class BatchWriter:
 
     async def start(self) -> None:
         if self._task is None:
+            self._is_closing = False
             self._task = asyncio.create_task(self._run(), name="log writer")
 
     async def stop(self) -> None:
@@ -68,19 +72,18 @@ class BatchWriter:
         task, self._task = self._task, None
         if task is None:
             return
+        self._is_closing = True
+        self._work.set()
         with suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_SECONDS + CALL_SECONDS):
-                await self._idle.wait()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+            async with asyncio.timeout(self._grace_seconds):
+                await task
         await self._disconnect()
-        _fail(self._waiting, "The log is closed")
+        _fail(self._waiting, CLOSED)
         self._waiting.clear()
 
     def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
         if self._task is None:
-            raise StoreUnavailable("The log is closed.")
+            raise StoreUnavailable(CLOSED)
         if len(self._waiting) >= self._max_waiting:
             raise StoreOverloaded(
                 f"{len(self._waiting)} commands are waiting already. Try again in a moment."
@@ -92,15 +95,16 @@ class BatchWriter:
         return future
 
     async def _run(self) -> None:
-        while True:
+        while self._waiting or not self._is_closing:
             if not self._waiting:
                 self._work.clear()
-                self._idle.set()
                 await self._work.wait()
-                self._idle.clear()
             batch = self._take()
             try:
                 await self._record(batch)
+            except asyncio.CancelledError:
+                _fail(batch, CLOSED)
+                raise
             except Exception as error:  # noqa: BLE001 - its callers get it, others are served
                 _raise_in(batch, error)
 
@@ -128,7 +132,7 @@ class BatchWriter:
         if not batch:
             return
         loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + (0 if self._is_down else GRACE_SECONDS)
+        give_up_at = loop.time() + (0 if self._is_down else self._grace_seconds)
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
@@ -183,7 +187,7 @@ class BatchWriter:
     def _give_up(self, batch: Sequence[Waiting], reason: str) -> None:
         self._is_down = True
         _fail(batch, f"PostgreSQL does not answer: {reason}")
-        overdue = asyncio.get_running_loop().time() - GRACE_SECONDS
+        overdue = asyncio.get_running_loop().time() - self._grace_seconds
         while self._waiting and self._waiting[0].since < overdue:
             _fail([self._waiting.popleft()], f"PostgreSQL does not answer: {reason}")
 

@@ -1,0 +1,233 @@
+"""Appends a second through the EventStore port, beside the stock `eventsourcing` recorder.
+
+    python -m ops.bench.append [--seconds 3] [--url postgresql://superuser…/postgres]
+
+One-event commands to new streams, both sides on the same server, each in a database of its own.
+Without --url an embedded PostgreSQL is started.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+import psycopg
+import uvloop
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
+
+from adapters.embedded import EmbeddedPostgres
+from adapters.postgres.event_store import PostgresEventStore
+from adapters.postgres.migrate import migrate
+from adapters.postgres.roles import SERVICE
+from domain.builds.events import BuildCancelRequested
+from domain.event import Append, CommandContext
+
+CALLERS = (1, 16, 64, 256, 1_024)
+THREADS = (1, 2, 4, 8, 16, 32)
+PROCESSES = 4
+TARGETS = {1: 1.1, 16: 5.5, 64: 13.0, 256: 22.0, 1_024: 30.0}
+TAIL_CALLERS, TAIL_SECONDS = 256, 0.1
+PASSWORD = "bench"  # noqa: S105 - of a database that lives as long as the bench
+BODY = "x" * 50
+
+
+Command = Callable[[PostgresEventStore], Awaitable[object]]
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """Latencies in seconds."""
+
+    callers: int
+    per_second: float
+    p50: float
+    p99: float
+
+
+def rate(callers: int, elapsed: float, latencies: Sequence[float]) -> Rate:
+    cuts = statistics.quantiles(latencies, n=100)
+    return Rate(callers=callers, per_second=len(latencies) / elapsed, p50=cuts[49], p99=cuts[98])
+
+
+def an_append(stream: str, expected: int) -> Append:
+    command = str(uuid4())
+    return Append(
+        context=CommandContext(
+            command_id=command,
+            correlation_id=command,
+            actor="key:bench",
+            occurred_at=datetime.now(UTC),
+        ),
+        stream=stream,
+        expected_version=expected,
+        events=(BuildCancelRequested(build_id=stream, attempt=1, reason=BODY),),
+        fingerprint=bytes(32),
+    )
+
+
+async def append_new(store: PostgresEventStore) -> None:
+    await store.append(an_append(f"build-{uuid4()}", 0))
+
+
+async def load_decide_append(store: PostgresEventStore) -> None:
+    """The second command on a stream: read it, look at it, append."""
+    stream = f"build-{uuid4()}"
+    await store.append(an_append(stream, 0))
+    events = await store.read_stream("default", stream)
+    await store.append(an_append(stream, len(events)))
+
+
+async def measure(url: str, callers: int, seconds: float, command: Command) -> Rate:
+    store = PostgresEventStore(url)
+    await store.start()
+    await append_new(store)
+    latencies: list[float] = []
+    began = time.perf_counter()
+
+    async def caller() -> None:
+        now = time.perf_counter()
+        while now < began + seconds:
+            await command(store)
+            later = time.perf_counter()
+            latencies.append(later - now)
+            now = later
+
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    elapsed = time.perf_counter() - began
+    await store.stop()
+    return rate(callers, elapsed, latencies)
+
+
+def ours(url: str, callers: int, seconds: float, command: Command = append_new) -> Rate:
+    return uvloop.run(measure(url, callers, seconds, command))
+
+
+def ours_in_processes(url: str, callers: int, seconds: float) -> float:
+    """All processes' commands a second together."""
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        rates = [pool.submit(ours, url, callers // PROCESSES, seconds) for _ in range(PROCESSES)]
+        return sum(one.result().per_second for one in rates)
+
+
+def stock(url: str, threads: int, seconds: float) -> Rate:
+    parts = conninfo_to_dict(url)
+    with PostgresDatastore(
+        dbname=str(parts["dbname"]),
+        host=str(parts["host"]),
+        port=str(parts["port"]),
+        user=str(parts["user"]),
+        password=str(parts["password"]),
+        pool_size=threads,
+        connect_timeout=30,
+    ) as datastore:
+        recorder = PostgresApplicationRecorder(datastore)
+        recorder.create_table()
+        recorder.insert_events([_stored()])
+        return _measure_stock(recorder, threads, seconds)
+
+
+def _measure_stock(recorder: PostgresApplicationRecorder, threads: int, seconds: float) -> Rate:
+    latencies: list[float] = []
+    began = time.perf_counter()
+
+    def caller() -> None:
+        now = time.perf_counter()
+        while now < began + seconds:
+            recorder.insert_events([_stored()])
+            later = time.perf_counter()
+            latencies.append(later - now)
+            now = later
+
+    running = [threading.Thread(target=caller) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+    return rate(threads, time.perf_counter() - began, latencies)
+
+
+def _stored() -> StoredEvent:
+    return StoredEvent(uuid4(), 1, "Benched", 2 * BODY.encode())
+
+
+@contextmanager
+def _server(url: str | None) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
+        server = EmbeddedPostgres(Path(directory))
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _database(url: str) -> Iterator[str]:
+    name = f"bench_{uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        try:
+            yield make_conninfo(url, dbname=name)
+        finally:
+            connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def run(url: str, seconds: float) -> bool:
+    """Prints one line a measurement; True when every target was reached."""
+    with _database(url) as stock_url, _database(url) as owner_url:
+        migrate(owner_url, service_password=PASSWORD)
+        our_url = make_conninfo(owner_url, user=SERVICE, password=PASSWORD)
+        best = max(
+            (_show("stock", stock(stock_url, threads, seconds)) for threads in THREADS),
+            key=lambda measured: measured.per_second,
+        )
+        rates = [ours(our_url, callers, seconds) for callers in CALLERS]
+        reached = [_compare(measured, best) for measured in rates]
+        _show("load-decide-append (2 commands)", ours(our_url, 64, seconds, load_decide_append))
+        together = ours_in_processes(our_url, 256, seconds)
+        print(f"{PROCESSES} writer processes, 256 callers in all: {together:,.0f}/s")
+        return all(reached)
+
+
+def _compare(measured: Rate, best: Rate) -> bool:
+    ratio, target = measured.per_second / best.per_second, TARGETS[measured.callers]
+    in_time = measured.callers != TAIL_CALLERS or measured.p99 < TAIL_SECONDS
+    _show("ours ", measured, f"  {ratio:5.1f}x of stock's best, to reach {target}x")
+    return ratio >= target and in_time
+
+
+def _show(who: str, measured: Rate, remark: str = "") -> Rate:
+    print(
+        f"{who} {measured.callers:5} callers {measured.per_second:8,.0f}/s"
+        f"  p50 {measured.p50 * 1e3:6.1f} ms  p99 {measured.p99 * 1e3:6.1f} ms{remark}",
+        flush=True,
+    )
+    return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--url", help="of a superuser; an embedded server otherwise")
+    arguments = parser.parse_args()
+    with _server(arguments.url) as url:
+        sys.exit(0 if run(url, arguments.seconds) else 1)
+
+
+if __name__ == "__main__":
+    main()
