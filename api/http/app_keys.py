@@ -1,0 +1,15 @@
+"""Where the application keeps what its handlers share."""
+
+import asyncio
+
+from aiohttp import web
+
+from api.http.auth import KeyRing
+from api.http.broadcast import Broadcast
+from api.http.parts import HttpParts
+
+PARTS = web.AppKey("parts", HttpParts)
+KEY_RING = web.AppKey("key_ring", KeyRing)
+BROADCAST = web.AppKey("broadcast", Broadcast)
+STOPPING = web.AppKey("stopping", asyncio.Event)
+OPENAPI = web.AppKey("openapi", bytes)

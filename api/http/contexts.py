@@ -1,0 +1,100 @@
+"""Build contexts: an archive that cannot be used is refused before a build is recorded.
+
+tarfile is synchronous, so it reads in a thread from a pipe that is filled piece by piece.
+"""
+
+import asyncio
+import os
+import posixpath
+import tarfile
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import BinaryIO
+
+from api.http import errors as e
+from api.http.parts import HttpParts
+from domain.builds.spec import ImageSource
+
+MAX_MEMBERS = 100_000
+CHECK_SECONDS = 120.0
+
+
+async def check_context(parts: HttpParts, tenant: str, source: ImageSource) -> None:
+    limit = parts.settings.storage.max_context_bytes
+    if source.context.size > limit:
+        raise e.Rejected(
+            e.CONTEXT_TOO_LARGE,
+            f"A context has at most {limit} bytes. Leave files out (.dockerignore).",
+        )
+    chunks = parts.blobs.read(tenant, source.context.digest)
+    problem = await _examine(chunks, source.dockerfile, limit_bytes=4 * limit)
+    if problem:
+        raise e.Rejected(e.BROKEN_ARCHIVE, problem, path="$.source.context")
+
+
+async def _examine(
+    chunks: AsyncIterator[bytes], dockerfile: str, *, limit_bytes: int
+) -> str | None:
+    """What is wrong with the archive, None when it can be used."""
+    reading, writing = os.pipe()
+    loop = asyncio.get_running_loop()
+    with os.fdopen(reading, "rb") as source:
+        check = loop.run_in_executor(None, _check, source, dockerfile, limit_bytes)
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await _fill(writing, chunks)
+        finally:
+            os.close(writing)
+            problem = await check
+    return problem
+
+
+async def _fill(writing: int, chunks: AsyncIterator[bytes]) -> None:
+    os.set_blocking(writing, False)
+    with suppress(BrokenPipeError):  # the reader knows enough
+        async for chunk in chunks:
+            rest = memoryview(chunk)
+            while rest:
+                try:
+                    rest = rest[os.write(writing, rest) :]
+                except BlockingIOError:
+                    await _writable(writing)
+
+
+async def _writable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_writer(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_writer(descriptor)
+
+
+def _check(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
+    try:
+        return _walk(source, dockerfile, limit_bytes)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+        return f"The context is no readable tar (plain or gzip): {error}. Pack it again."
+    finally:
+        source.close()
+
+
+def _walk(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
+    found, size, members = False, 0, 0
+    with tarfile.open(fileobj=source, mode="r|*") as archive:
+        for member in archive:
+            members, size = members + 1, size + member.size
+            if members > MAX_MEMBERS or size > limit_bytes:
+                return f"The context holds more than {MAX_MEMBERS} files or {limit_bytes} bytes."
+            found = found or (member.isfile() and _same(member.name, dockerfile))
+    if members == 0:
+        return "The context is empty. Pack the Dockerfile and what it copies into a tar."
+    if not found:
+        return f"The context has no file {dockerfile}. Add it, or name another `dockerfile`."
+    return None
+
+
+def _same(name: str, wanted: str) -> bool:
+    return posixpath.normpath(name).lstrip("/") == posixpath.normpath(wanted)

@@ -1,0 +1,83 @@
+"""From bytes and query strings to typed requests; what does not fit is named with its place."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from aiohttp.client_exceptions import ClientPayloadError
+
+from api.http import errors as e
+
+Wanted = TypeVar("Wanted")
+
+_PLACE = re.compile(r" - at (?P<path>.*)$")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+
+
+class Nothing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No body, or no query: an empty object at most."""
+
+
+async def decode_body(request: web.Request, wanted: type[Wanted], timeout_seconds: float) -> Wanted:
+    """An empty body counts as `{}`."""
+    body = await _read(request, timeout_seconds)
+    if body and request.content_type != "application/json":
+        raise e.Rejected(e.UNSUPPORTED_MEDIA_TYPE, "Send Content-Type: application/json.")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise e.Rejected(e.UNSUPPORTED_MEDIA_TYPE, "Send the body without Content-Encoding.")
+    if _NUL.search(body):
+        raise e.Rejected(e.ILLEGAL_VALUE, "Leave out the characters \\u0000.")
+    decoder = _DECODERS.get(wanted)
+    if decoder is None:
+        decoder = _DECODERS[wanted] = msgspec.json.Decoder(wanted)
+    try:
+        decoded: Wanted = decoder.decode(body or b"{}")
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise e.Rejected(e.MALFORMED_JSON, f"Send valid JSON: {error}.") from error
+    return decoded
+
+
+def decode_query(query: Mapping[str, str], wanted: type[Wanted]) -> Wanted:
+    if len(query) != len(set(query)):
+        raise e.Rejected(e.ILLEGAL_VALUE, "A query parameter is given twice. Give it once.")
+    try:
+        return msgspec.convert(dict(query), wanted, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(error) from error
+
+
+def invalid(error: msgspec.ValidationError) -> e.Rejected:
+    text = str(error)
+    place = _PLACE.search(text)
+    path = place["path"].replace("`", "") if place else "$"
+    what = _PLACE.sub("", text)
+    return e.Rejected(_kind(what, path), f"{what} (at {path}). Correct it.", path=path)
+
+
+def _kind(what: str, path: str) -> e.ProblemType:
+    if "unknown field" in what:
+        return e.UNKNOWN_FIELD
+    if "missing required field" in what:
+        return e.MISSING_FIELD
+    if "matching regex" in what:
+        is_name = path.endswith((".name", "key in $.labels"))
+        return e.ILLEGAL_NAME if is_name else e.ILLEGAL_VALUE
+    if re.search(r"[<>]=? |length|Invalid (enum )?value", what):
+        return e.ILLEGAL_VALUE
+    return e.WRONG_TYPE
+
+
+async def _read(request: web.Request, timeout_seconds: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await request.read()
+    except TimeoutError as error:
+        raise e.Rejected(e.BODY_TIMEOUT, "Send the whole body without pauses.") from error
+    except ClientPayloadError as error:
+        raise e.Rejected(e.TRUNCATED_BODY, "Send as many bytes as were announced.") from error

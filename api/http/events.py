@@ -1,0 +1,178 @@
+"""The log itself: pages of events, the history and replay of one aggregate, checkpoints."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from api.http import errors as e
+from api.http.call import Answered, Call
+from api.http.decoding import Nothing
+from api.http.event_filter import EventFilter
+from api.http.event_views import EventView, HistoryView, history_view, view
+from api.http.queries import PageSize, Position, Text, fold, stream_of
+from domain.application.aggregates import BUILDS, CONTAINERS, Aggregate
+from domain.event import RecordedEvent
+
+MAX_SCANNED = 10_000
+SCAN_PAGE = 1_000
+
+
+class EventsQuery(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}
+):
+    """from: the last position that is known already. types: names, separated by commas.
+
+    limit: of one page. ticket: for WebSockets, instead of a key.
+    """
+
+    start: Position | None = None
+    types: Text | None = None
+    stream: Text | None = None
+    actor: Text | None = None
+    limit: PageSize = 100
+    ticket: Text | None = None
+
+    def filter(self, tenant: str) -> EventFilter:
+        names = frozenset(filter(None, (self.types or "").split(",")))
+        return EventFilter(tenant=tenant, types=names, stream=self.stream, actor=self.actor)
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """next: the `from` of the following page, None at the end of the log.
+
+    position: the log was read up to here.
+    """
+
+    items: tuple[EventView, ...]
+    position: int
+    next: int | None
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    after_version: Position = 0
+    limit: PageSize = 100
+
+
+class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """next: the `after_version` of the following page, None at the end."""
+
+    items: tuple[HistoryView, ...]
+    position: int
+    next: int | None
+
+
+class ReplayStep(msgspec.Struct, frozen=True, kw_only=True):
+    """state: of the aggregate right after this event."""
+
+    version: int
+    position: int
+    recorded_at: datetime
+    type: str
+    state: Any
+
+
+class ReplayPage(msgspec.Struct, frozen=True, kw_only=True):
+    items: tuple[ReplayStep, ...]
+    position: int
+    next: int | None
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of the log and the chain hash there: keep it elsewhere, `verify` compares with it."""
+
+    position: int
+    chain: Annotated[str, Meta(description="64 hexadecimal digits")]
+
+
+async def page_of_events(call: Call[EventsQuery, Nothing]) -> Answered[EventPage]:
+    wanted = call.query.filter(call.tenant)
+    found: list[EventView] = []
+    position, end = call.query.start or 0, (await call.parts.store.head()).position
+    last = min(end, position + MAX_SCANNED)
+    while position < last and len(found) < call.query.limit:
+        page = await call.parts.store.read_log(position, limit=SCAN_PAGE, tenant=call.tenant)
+        for recorded in page:
+            position = recorded.position
+            if wanted.matches(recorded):
+                found.append(view(recorded))
+            if len(found) == call.query.limit:
+                break
+        else:
+            position = max(position, last) if len(page) < SCAN_PAGE else position
+    more = position < end
+    return Answered(
+        body=EventPage(items=tuple(found), position=position, next=position if more else None)
+    )
+
+
+async def get_build_history(call: Call[HistoryQuery, Nothing]) -> Answered[HistoryPage]:
+    return await _history(call, BUILDS, call.path("build_id"))
+
+
+async def get_container_history(call: Call[HistoryQuery, Nothing]) -> Answered[HistoryPage]:
+    return await _history(call, CONTAINERS, call.path("container_id"))
+
+
+async def replay_build(call: Call[HistoryQuery, Nothing]) -> Answered[ReplayPage]:
+    return await _replay(call, BUILDS, call.path("build_id"))
+
+
+async def replay_container(call: Call[HistoryQuery, Nothing]) -> Answered[ReplayPage]:
+    return await _replay(call, CONTAINERS, call.path("container_id"))
+
+
+async def get_checkpoint(call: Call[Nothing, Nothing]) -> Answered[Checkpoint]:
+    head = await call.parts.store.head()
+    return Answered(body=Checkpoint(position=head.position, chain=head.chain.hex()))
+
+
+async def _history(
+    call: Call[HistoryQuery, Nothing], aggregate: Aggregate, identifier: str
+) -> Answered[HistoryPage]:
+    query, stream = call.query, aggregate.stream(identifier)
+    page = await call.parts.store.read_stream(
+        call.tenant, stream, after_version=query.after_version, limit=query.limit
+    )
+    if not page and query.after_version == 0:
+        raise e.Rejected(e.UNKNOWN_ID, f"There is no {stream}. Check the id, or list what exists.")
+    return Answered(
+        body=HistoryPage(
+            items=tuple(history_view(recorded) for recorded in page),
+            position=page[-1].position if page else 0,
+            next=page[-1].version if len(page) == query.limit else None,
+        )
+    )
+
+
+async def _replay(
+    call: Call[HistoryQuery, Nothing], aggregate: Aggregate, identifier: str
+) -> Answered[ReplayPage]:
+    query, state = call.query, None
+    steps: list[ReplayStep] = []
+    version = 0
+    async for recorded in stream_of(call.parts.store, call.tenant, aggregate, identifier):
+        if len(steps) == query.limit:
+            return Answered(body=_replay_page(steps, following=steps[-1].version))
+        state, version = fold(aggregate, state, recorded), recorded.version
+        if version > query.after_version:
+            steps.append(_step(recorded, state))
+    if not version:
+        raise e.Rejected(e.UNKNOWN_ID, f"There is no {aggregate.stream(identifier)}.")
+    return Answered(body=_replay_page(steps, following=None))
+
+
+def _replay_page(steps: list[ReplayStep], following: int | None) -> ReplayPage:
+    position = steps[-1].position if steps else 0
+    return ReplayPage(items=tuple(steps), position=position, next=following)
+
+
+def _step(recorded: RecordedEvent, state: Any) -> ReplayStep:
+    return ReplayStep(
+        version=recorded.version,
+        position=recorded.position,
+        recorded_at=recorded.recorded_at,
+        type=recorded.type,
+        state=state,
+    )

@@ -1,0 +1,51 @@
+"""Headers of every answer: nothing is cached, sniffed or framed; CORS where it is configured."""
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from api.http.app_keys import PARTS
+from api.http.observed import CORRELATION_ID, HEADER
+
+SECURITY = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, X-Correlation-Id"
+EXPOSED_HEADERS = "ETag, Location, Retry-After, X-Correlation-Id, X-Log-Next-Offset"
+CORS_SECONDS = "600"
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    headers = response.headers
+    for name, value in SECURITY.items():
+        headers.setdefault(name, value)
+    headers["Server"] = "eulermaker"
+    headers[HEADER] = request.get(CORRELATION_ID, "")
+    origin = request.headers.get("Origin")
+    allowed = request.app[PARTS].settings.server.cors_origins
+    if not allowed:
+        return
+    headers["Vary"] = "Origin"
+    if origin in allowed:
+        headers["Access-Control-Allow-Origin"] = origin
+        headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+
+
+@web.middleware
+async def answer_options(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """OPTIONS says what an address knows; for a browser from elsewhere also what it may send."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        if request.method != "OPTIONS":
+            raise
+        methods = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+    headers = {"Allow": methods}
+    if request.headers.get("Origin") in request.app[PARTS].settings.server.cors_origins:
+        headers["Access-Control-Allow-Methods"] = methods
+        headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+        headers["Access-Control-Max-Age"] = CORS_SECONDS
+    return web.Response(status=204, headers=headers)

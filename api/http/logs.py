@@ -1,0 +1,238 @@
+"""Logs as they are written or were stored: text, or frames of NDJSON; resumed by byte offset.
+
+Offsets count the bytes of both streams over all parts of a log, so one number resumes anywhere.
+"""
+
+import codecs
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from aiohttp import web
+
+from api.http.app_keys import STOPPING
+from api.http.auth import AuthenticationError
+from api.http.call import Call
+from api.http.decoding import Nothing
+from api.http.log_sources import BuildLog, ContainerLog, LogSource, Part
+from api.http.queries import Position
+from domain.builds.events import Step
+from domain.errors import DomainError
+from domain.ports import LogChunk, LogStreamName
+
+READ_BYTES = 262_144
+WAIT_SECONDS = 1.0
+IDLE_FRAME_SECONDS = 15.0
+CLOSING_SECONDS = 5.0
+NDJSON = "application/x-ndjson"
+NEXT_OFFSET = "X-Log-Next-Offset"
+
+
+class ContainerLogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """stream: None takes both. follow: until the container or the attempt ends."""
+
+    stream: LogStreamName | None = None
+    offset: Position = 0
+    follow: bool = False
+
+
+class BuildLogQuery(ContainerLogQuery, frozen=True, kw_only=True):
+    """attempt: None takes the last. step: None takes all."""
+
+    attempt: Position | None = None
+    step: Step | None = None
+
+
+class LogFrameView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """offset: resume there to get what comes after this frame. Without text: still alive.
+
+    end: nothing will follow.
+    """
+
+    offset: int
+    stream: Literal["stdout", "stderr", ""] = ""
+    text: str = ""
+    attempt: int = 0
+    step: str = ""
+    round: int = 0
+    end: bool = False
+
+
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
+    """Some bytes of a part, or a sign of life. offset: after it."""
+
+    offset: int
+    part: Part | None = None
+    chunk: LogChunk | None = None
+
+
+async def get_build_log(call: Call[BuildLogQuery, Nothing]) -> web.StreamResponse:
+    query = call.query
+    source = BuildLog(call.parts, call.tenant, call.path("build_id"), query.attempt, query.step)
+    return await _respond(call, source)
+
+
+async def get_container_log(call: Call[ContainerLogQuery, Nothing]) -> web.StreamResponse:
+    return await _respond(call, ContainerLog(call.parts, call.tenant, call.path("container_id")))
+
+
+async def _respond(
+    call: Call[BuildLogQuery, Nothing] | Call[ContainerLogQuery, Nothing], source: LogSource
+) -> web.StreamResponse:
+    await source.refresh()
+    framed = NDJSON in call.request.headers.get("Accept", "")
+    response = web.StreamResponse()
+    response.content_type = NDJSON if framed else "text/plain"
+    response.charset = "utf-8"
+    reader = LogReader(call, source)
+    if not call.query.follow:
+        response.headers[NEXT_OFFSET] = str(max(call.query.offset, await reader.snapshot()))
+    await response.prepare(call.request)
+    if call.request.method == "HEAD":
+        return response
+    try:
+        await (_send_frames if framed else _send_text)(response, reader, call.query.stream)
+    except ConnectionResetError:
+        pass  # the client has seen enough
+    except (DomainError, AuthenticationError):
+        if call.request.transport is not None:
+            call.request.transport.abort()  # a client resumes at its offset
+    return response
+
+
+async def _send_text(
+    response: web.StreamResponse, reader: "LogReader", stream: LogStreamName | None
+) -> None:
+    async for piece in reader.pieces():
+        if piece.chunk is not None and stream in {None, piece.chunk.stream}:
+            await response.write(piece.chunk.data)
+
+
+async def _send_frames(
+    response: web.StreamResponse, reader: "LogReader", stream: LogStreamName | None
+) -> None:
+    encoder = FrameEncoder()
+    offset = reader.offset
+    async for piece in reader.pieces():
+        offset = piece.offset
+        if piece.chunk is None or stream in {None, piece.chunk.stream}:
+            await response.write(encoder.encode(piece))
+    await response.write(msgspec.json.encode(LogFrameView(offset=offset, end=True)) + b"\n")
+
+
+class FrameEncoder:
+    """A character that is cut in two by a chunk comes whole with the next one."""
+
+    def __init__(self) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")
+        self._decoders = {name: decoder(errors="replace") for name in ("stdout", "stderr")}
+
+    def encode(self, piece: Piece) -> bytes:
+        if piece.part is None or piece.chunk is None:
+            return msgspec.json.encode(LogFrameView(offset=piece.offset)) + b"\n"
+        frame = LogFrameView(
+            offset=piece.offset,
+            stream=piece.chunk.stream,
+            text=self._decoders[piece.chunk.stream].decode(piece.chunk.data),
+            attempt=piece.part.attempt,
+            step=piece.part.step,
+            round=piece.part.round,
+        )
+        return msgspec.json.encode(frame) + b"\n"
+
+
+class LogReader:
+    """Reads a log from an offset on, part by part; when following, until it has ended."""
+
+    def __init__(self, call: Call[Any, Any], source: LogSource) -> None:
+        self._call = call
+        self._parts = call.parts
+        self._source = source
+        self._until: int | None = None
+        self._follow = call.query.follow
+        self.offset: int = call.query.offset
+
+    async def snapshot(self) -> int:
+        """Fix the end to what is there now."""
+        ends = [await self._end(part) for part in self._source.parts]
+        self._until = sum(size for size, _ in ends)
+        return self._until
+
+    async def pieces(self) -> AsyncIterator[Piece]:
+        base = index = 0
+        while True:
+            while index < len(self._source.parts):
+                async for piece in self._part(index, base):
+                    yield piece
+                base += (await self._end(self._source.parts[index]))[0]
+                index += 1
+            if not self._follow or self._source.ended:
+                return
+            await self._pause(None)
+            await self._source.refresh()
+            yield Piece(offset=self.offset)
+
+    async def _part(self, index: int, base: int) -> AsyncIterator[Piece]:
+        """From our offset on; to its end when following, else to the snapshot."""
+        ended_for = 0.0
+        idle = 0.0
+        while True:
+            part = self._source.parts[index]
+            async for piece in self._stored(part, base):
+                ended_for = idle = 0.0
+                yield piece
+            size, closed = await self._end(part)
+            known_end = part.size is not None and size >= part.size
+            if not self._follow or closed or known_end or ended_for > CLOSING_SECONDS:
+                return
+            if self.offset < base + size:
+                continue
+            await self._pause(part)
+            await self._source.refresh()
+            ended_for += WAIT_SECONDS if self._source.ended else 0.0
+            idle += WAIT_SECONDS
+            if idle > IDLE_FRAME_SECONDS:
+                idle = 0.0
+                yield Piece(offset=self.offset)
+
+    async def _stored(self, part: Part, base: int) -> AsyncIterator[Piece]:
+        while self._until is None or self.offset < self._until:
+            chunks = await self._parts.logs.read(
+                self._call.tenant,
+                part.subject,
+                from_offset=max(0, self.offset - base),
+                limit_bytes=READ_BYTES,
+            )
+            if not chunks:
+                return
+            for chunk in chunks:
+                fresh = self._unread(chunk, base)
+                if fresh is not None:
+                    self.offset += len(fresh.data)
+                    yield Piece(offset=self.offset, part=part, chunk=fresh)
+
+    def _unread(self, chunk: LogChunk, base: int) -> LogChunk | None:
+        start = self.offset - base - chunk.offset
+        end = None if self._until is None else self._until - base - chunk.offset
+        data = chunk.data[max(0, start) : end if end is None else max(0, end)]
+        return msgspec.structs.replace(chunk, data=data) if data else None
+
+    async def _end(self, part: Part) -> tuple[int, bool]:
+        _, size, closed = await self._parts.logs.end(self._call.tenant, part.subject)
+        return size, closed
+
+    async def _pause(self, part: Part | None) -> None:
+        """Until there may be more; never long, and only for who may still read."""
+        request = self._call.request
+        if request.transport is None or request.transport.is_closing():
+            raise ConnectionResetError
+        if request.app[STOPPING].is_set():
+            raise ConnectionResetError
+        await self._call.recheck()
+        if part is None:
+            tail = self._parts.tail
+            await tail.wait(tail.position, WAIT_SECONDS)
+        else:
+            await self._parts.log_wake_ups.wait(
+                self._call.tenant, part.subject, timeout_seconds=WAIT_SECONDS
+            )
