@@ -8,24 +8,33 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import msgspec
 import requests
 from docker import APIClient
+from docker.constants import DEFAULT_DOCKER_API_VERSION
 from docker.errors import DockerException
 from docker.tls import TLSConfig
-from docker.transport.unixconn import UnixHTTPAdapter, UnixHTTPConnectionPool
 
+from adapters.docker import wire
 from adapters.docker.address import Endpoint
 from adapters.docker.errors import Reply, broken
+from adapters.docker.unix_socket import CONNECT_SECONDS, UnixSocketAdapter
 from domain.errors import EngineError, EngineOutcomeUnknown, EngineUnavailable
 
 THREADS = 16
-CONNECT_SECONDS = 10
 CALL_SECONDS = 60
 _GRACE_SECONDS = 2
 
 Query = Mapping[str, str]
+
+
+class _Engine(NamedTuple):
+    """The SDK's session, and the API version that both sides speak."""
+
+    session: APIClient
+    api_version: str
 
 
 class ControlClient:
@@ -33,7 +42,7 @@ class ControlClient:
         self._endpoint = endpoint
         self._pool_size = threads
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="engine")
-        self._client: APIClient | None = None
+        self._engine: _Engine | None = None
         self._negotiating = threading.Lock()
 
     async def call(
@@ -58,8 +67,8 @@ class ControlClient:
         """As negotiated with the engine that is there now."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CALL_SECONDS + _GRACE_SECONDS):
-            client = await loop.run_in_executor(self._threads, self._negotiated)
-        return client.api_version
+            engine = await loop.run_in_executor(self._threads, self._negotiated)
+        return engine.api_version
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
@@ -75,22 +84,22 @@ class ControlClient:
             raise
 
     def _perform(self, call: "_Call") -> Reply:
-        client = self._negotiated()
+        engine = self._negotiated()
         if not call.begin():
             raise EngineUnavailable("The caller gave up before the call was made")
-        return call.send(client)
+        return call.send(engine)
 
-    def _negotiated(self) -> APIClient:
+    def _negotiated(self) -> _Engine:
         with self._negotiating:
-            if self._client is None:
-                self._client = _connect(self._endpoint, self._pool_size)
-            return self._client
+            if self._engine is None:
+                self._engine = _connect(self._endpoint, self._pool_size)
+            return self._engine
 
     def _forget(self) -> None:
         """An engine that comes back may be another version: negotiate again."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.session.close()
 
 
 class _Call:
@@ -113,11 +122,11 @@ class _Call:
         """True when it was not sent, and so never will be."""
         return self._decision.acquire(blocking=False)
 
-    def send(self, client: APIClient) -> Reply:
+    def send(self, engine: _Engine) -> Reply:
         try:
-            response = client.request(
+            response = engine.session.request(
                 self._method,
-                f"{client.base_url}/v{client.api_version}{self._path}",
+                f"{engine.session.base_url}/v{engine.api_version}{self._path}",
                 params=self._query,
                 data=self._body,
                 headers={"Content-Type": "application/json"},
@@ -129,41 +138,39 @@ class _Call:
             raise broken(error) from error
 
 
-class _OnePool(UnixHTTPAdapter):
-    """The SDK keeps a pool per URL, so it hardly ever uses a connection twice."""
-
-    def get_connection(
-        self,
-        url: str | bytes,  # noqa: ARG002 - the socket is the same whatever the URL says
-        proxies: Mapping[str, str] | None = None,
-    ) -> UnixHTTPConnectionPool:
-        return super().get_connection("http+docker://localhost", proxies)
-
-
 def _too_late(call: _Call) -> EngineError:
     if call.abandon():
         return EngineUnavailable("The engine is too busy: the call was not made")
     return EngineOutcomeUnknown("The engine did not answer in time")
 
 
-def _connect(endpoint: Endpoint, pool_size: int) -> APIClient:
+def _connect(endpoint: Endpoint, connections: int) -> _Engine:
     """Nothing was asked for yet, so whatever fails here, the call was not made."""
+    session = _session(endpoint, connections)
     try:
-        client = APIClient(
-            endpoint.sdk_url,
-            timeout=CALL_SECONDS,
-            tls=_tls(endpoint),
-            max_pool_size=pool_size,
+        response = session.get(
+            f"{session.base_url}/version", timeout=(CONNECT_SECONDS, CALL_SECONDS)
         )
-    except (DockerException, requests.RequestException, OSError) as error:
+        version = msgspec.json.decode(response.content, type=wire.VersionReply).api_version
+    except (requests.RequestException, msgspec.DecodeError, OSError) as error:
+        session.close()
         raise EngineUnavailable(f"The engine cannot be reached: {error}") from error
-    client.trust_env = False  # calls with full power over a machine never go through a proxy
+    return _Engine(session, version)
+
+
+def _session(endpoint: Endpoint, connections: int) -> APIClient:
+    try:
+        # Any version, unused: the SDK would negotiate on a transport that is not ours.
+        session = APIClient(endpoint.sdk_url, DEFAULT_DOCKER_API_VERSION, tls=_tls(endpoint))
+    except (DockerException, OSError) as error:
+        raise EngineUnavailable(f"The engine cannot be reached: {error}") from error
+    session.trust_env = False  # calls with full power over a machine never go through a proxy
     if endpoint.socket:
-        client.mount(
-            "http+docker://",
-            _OnePool(f"http+unix://{endpoint.socket}", CALL_SECONDS, max_pool_size=pool_size),
+        adapter = UnixSocketAdapter(
+            endpoint.socket, timeout_seconds=CALL_SECONDS, connections=connections
         )
-    return client
+        session.mount("http+docker://", adapter)
+    return session
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig | bool:

@@ -69,6 +69,10 @@ class NetworkReply(msgspec.Struct, rename="pascal"):
     labels: dict[str, str] | None = None
 
 
+class VersionReply(msgspec.Struct, rename="pascal"):
+    api_version: str
+
+
 class InfoReply(msgspec.Struct, rename="pascal"):
     id: str = msgspec.field(name="ID")
     name: str

@@ -64,6 +64,13 @@ SCRIPTS = (
     WRITES_A_FILE,
     READS_THE_FILE,
 )
+# Memory, processes, and processor time in 100 ms, whatever version of cgroups there is.
+SHOW_LIMITS = """
+if [ -f /sys/fs/cgroup/cgroup.controllers ]
+then cd /sys/fs/cgroup && cat memory.max pids.max && cut -d' ' -f1 cpu.max
+else cd /sys/fs/cgroup && cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us
+fi
+"""
 NO_SUCH_PROGRAM = ("/no/such/program",)
 
 

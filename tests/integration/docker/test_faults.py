@@ -1,0 +1,118 @@
+"""What is said of a call whose answer did not come: not done, or nobody knows."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from adapters.docker import DockerEngine, EngineAddress
+from adapters.docker.address import Endpoint
+from adapters.docker.control import ControlClient
+from domain.errors import EngineOutcomeUnknown, EngineRefused, EngineUnavailable
+from tests.support.container_engines import Bench, on_docker
+from tests.support.docker import new_name
+from tests.support.engine_proxy import EngineProxy, an_engine_proxy, until
+
+
+def test_without_a_socket_nothing_was_done(tmp_path: Path) -> None:
+    asyncio.run(assert_unavailable(f"unix://{tmp_path}/none.sock"))
+
+
+def test_a_refused_connection_means_nothing_was_done() -> None:
+    asyncio.run(assert_unavailable("tcp://127.0.0.1:9"))
+
+
+async def assert_unavailable(docker_host: str) -> None:
+    async with await DockerEngine.open(EngineAddress(docker_host=docker_host)) as engine:
+        with pytest.raises(EngineUnavailable):
+            await engine.remove("em-none", force=True)
+        with pytest.raises(EngineUnavailable):
+            await anext(engine.logs("em-none", follow=True))
+
+
+def test_an_address_nobody_understands_is_refused() -> None:
+    async def body() -> None:
+        with pytest.raises(EngineRefused, match="ftp://engine"):
+            await DockerEngine.open(EngineAddress(docker_host="ftp://engine"))
+
+    asyncio.run(body())
+
+
+@on_docker
+async def test_a_lost_answer_is_unknown_and_asking_again_adopts(bench: Bench) -> None:
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        await engine.identity()
+        proxy.loses = b"/containers/create"
+        spec = bench.spec()
+        with pytest.raises(EngineOutcomeUnknown):
+            await engine.create(spec)
+        assert (await engine.create(spec)).name == spec.name
+        assert await bench.status(spec.name) == "created"
+
+
+@on_docker
+async def test_a_lost_look_after_the_deed_does_not_deny_the_deed(bench: Bench) -> None:
+    name = await bench.created()
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        await engine.identity()
+        proxy.loses = f"/containers/{name}/json".encode()
+        with pytest.raises(EngineOutcomeUnknown):
+            await engine.start(name)
+        assert await bench.status(name) == "running"
+
+
+def test_silence_is_unknown_and_frees_the_caller_in_time() -> None:
+    async def body() -> None:
+        async with an_engine_proxy() as proxy:
+            control = client(proxy)
+            await control.call("GET", "/_ping")
+            proxy.mutes = b"/info"
+            with pytest.raises(EngineOutcomeUnknown):
+                await control.call("GET", "/info", timeout_seconds=0.2)
+            await control.close()
+
+    asyncio.run(body())
+
+
+def test_a_call_that_found_no_thread_in_time_is_never_made() -> None:
+    async def body() -> None:
+        async with an_engine_proxy() as proxy:
+            control = client(proxy, threads=1)
+            await control.call("GET", "/_ping")
+            proxy.mutes = b"/info"
+            slow = asyncio.create_task(control.call("GET", "/info", timeout_seconds=3))
+            await until(lambda: proxy.asked(b"/info") == 1)
+            with pytest.raises(EngineUnavailable):
+                await control.call("GET", "/networks", timeout_seconds=-1.9)
+            with pytest.raises(EngineOutcomeUnknown):
+                await slow
+            await control.call("GET", "/_ping")
+            await control.close()
+            assert proxy.asked(b"/networks") == 0
+
+    asyncio.run(body())
+
+
+def test_no_thread_outlives_the_engine() -> None:
+    async def body() -> None:
+        async with await DockerEngine.open(EngineAddress()) as engine:
+            await engine.identity()
+
+    asyncio.run(body())
+    assert not [each for each in threading.enumerate() if each.name.startswith("engine")]
+
+
+@on_docker
+async def test_a_name_that_could_be_an_id_reaches_no_other_container(bench: Bench) -> None:
+    victim = await bench.state(await bench.created())
+    with pytest.raises(EngineRefused):
+        await bench.engine.remove(victim.engine_id[:4], force=True)
+    with pytest.raises(EngineRefused):
+        await bench.engine.inspect("../images/json")
+    assert await bench.engine.inspect(victim.name) == victim
+    assert await bench.engine.inspect(new_name()) is None
+
+
+def client(proxy: EngineProxy, threads: int = 2) -> ControlClient:
+    return ControlClient(Endpoint(socket=str(proxy.path)), threads=threads)

@@ -1,0 +1,129 @@
+"""Streams that are left early: no connection, task or process stays behind."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.docker import DockerEngine
+from domain.containers.spec import Limits
+from domain.errors import EngineOutcomeUnknown
+from domain.ports import ImageBuildRequest, LogFrame
+from tests.support.container_engines import (
+    MEBIBYTE,
+    SHOW_LIMITS,
+    TALKS_AND_STAYS,
+    Bench,
+    a_tar,
+    on_docker,
+)
+from tests.support.docker import base_image, labels, new_name, sdk
+from tests.support.engine_proxy import an_engine_proxy, until
+
+FOLLOWERS = 200
+
+
+@on_docker
+async def test_cancelled_followers_leave_no_connection_and_the_engine_answers(
+    bench: Bench,
+) -> None:
+    name = await bench.running(TALKS_AND_STAYS.command)
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        await engine.identity()
+        before = proxy.open_connections
+        heard = asyncio.Semaphore(0)
+        followers = [
+            asyncio.create_task(follow(engine.logs(name, follow=True), heard))
+            for _ in range(FOLLOWERS)
+        ]
+        for _ in followers:
+            await heard.acquire()
+        assert proxy.open_connections == before + FOLLOWERS
+        for follower in followers:
+            follower.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+        await until(lambda: proxy.open_connections == before)
+        assert await engine.inspect(name) is not None
+
+
+async def follow(frames: AsyncGenerator[LogFrame], heard: asyncio.Semaphore) -> None:
+    async with aclosing(frames):
+        async for _ in frames:
+            heard.release()
+
+
+@on_docker
+async def test_a_log_that_breaks_off_is_not_taken_for_whole(bench: Bench) -> None:
+    name = await bench.running(TALKS_AND_STAYS.command)
+    async with (
+        an_engine_proxy() as proxy,
+        await DockerEngine.open(proxy.address) as engine,
+        aclosing(engine.logs(name, follow=True)) as frames,
+    ):
+        await anext(frames)
+        proxy.cut()
+        with pytest.raises(EngineOutcomeUnknown):
+            await anext(frames)
+
+
+@on_docker
+async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench) -> None:
+    request = a_request()
+    dockerfile = f"ARG IMAGE\nFROM $IMAGE\nRUN echo begun; exec sleep 1000 # {request.tag}\n"
+    output = bench.engine.build_image(request, a_tar({"Dockerfile": dockerfile.encode()}))
+    async with aclosing(output):
+        while "begun" not in (await anext(output)).text.splitlines():
+            pass
+        await until(lambda: steps(request.tag) == ["running"])
+    await until(lambda: steps(request.tag) == [], seconds=2)
+
+
+def steps(mark: str) -> list[str]:
+    """What containers the engine has for steps whose command bears the mark."""
+    return [each["State"] for each in sdk().containers(all=True) if mark in each["Command"]]
+
+
+def a_request(**changes: Any) -> ImageBuildRequest:
+    request = ImageBuildRequest(
+        tag=f"eulermaker/test:{new_name()}",
+        dockerfile="Dockerfile",
+        target="",
+        arguments={"IMAGE": base_image()},
+        labels=labels(),
+        limits=Limits(),
+    )
+    return msgspec.structs.replace(request, **changes)
+
+
+@on_docker
+async def test_a_build_keeps_its_limits_and_stops_at_its_target(bench: Bench) -> None:
+    limits = Limits(memory_bytes=64 * MEBIBYTE, cpu_millis=500)
+    request = a_request(target="first", limits=limits)
+    files = {
+        "Dockerfile": b"ARG IMAGE\nFROM $IMAGE AS first\nCOPY limits /\nRUN sh /limits\n"
+        b"FROM first\nRUN exit 9\n",
+        "limits": SHOW_LIMITS.encode(),
+    }
+    output = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
+    told = "".join(piece.text for piece in output).split()
+    assert str(64 * MEBIBYTE) in told
+    assert "50000" in told
+    assert output[-1].image_id
+
+
+@on_docker
+async def test_a_build_that_fails_says_why_and_leaves_no_container(bench: Bench) -> None:
+    request = a_request()
+    for text, reason in {
+        f"ARG IMAGE\nFROM $IMAGE\nRUN exit 9 # {request.tag}\n": "returned a non-zero code: 9",
+        "FROM scratch\nNONSENSE\n": "NONSENSE",
+        "FROM eulermaker/no-such:1\n": "eulermaker/no-such",
+    }.items():
+        context = a_tar({"Dockerfile": text.encode()})
+        *_, last = [piece async for piece in bench.engine.build_image(request, context)]
+        assert last.error
+        assert reason in last.error or "no such host" in last.error
+    assert steps(request.tag) == []

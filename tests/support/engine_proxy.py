@@ -1,0 +1,117 @@
+"""A socket between client and engine that loses what it is told to lose."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from adapters.docker import EngineAddress
+
+ENGINE_SOCKET = "/var/run/docker.sock"
+PIECE_BYTES = 65_536
+
+
+class EngineProxy:
+    """loses: the answer to the first request that contains these bytes is cut off.
+
+    mutes: the answers to requests that contain these bytes never come.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.loses: bytes | None = None
+        self.mutes: bytes | None = None
+        self.open_connections = 0
+        self._requests: list[bytes] = []
+        self._links: set[asyncio.StreamWriter] = set()
+
+    @property
+    def address(self) -> EngineAddress:
+        return EngineAddress(docker_host=f"unix://{self.path}")
+
+    def asked(self, what: bytes) -> int:
+        return sum(what in request for request in self._requests)
+
+    def cut(self) -> None:
+        """Every connection, without a word."""
+        for link in self._links:
+            link.transport.abort()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open_connections += 1
+        self._links.add(writer)
+        from_engine, to_engine = await asyncio.open_unix_connection(ENGINE_SOCKET)
+        back = asyncio.create_task(copy(from_engine, writer))
+        try:
+            while piece := await _read(reader):
+                self._requests.append(piece)
+                if self._is_to_fail(piece):
+                    await stop(back)
+                    silently = self.mutes is not None
+                    back = asyncio.create_task(swallow(from_engine, writer, silently=silently))
+                    self.loses = None
+                to_engine.write(piece)
+        finally:
+            await stop(back)
+            to_engine.close()
+            self._links.discard(writer)
+            self.open_connections -= 1
+            writer.close()
+
+    def _is_to_fail(self, piece: bytes) -> bool:
+        return any(what is not None and what in piece for what in (self.loses, self.mutes))
+
+
+@asynccontextmanager
+async def an_engine_proxy() -> AsyncIterator[EngineProxy]:
+    with tempfile.TemporaryDirectory() as folder:
+        proxy = EngineProxy(Path(folder) / "engine.sock")
+        server = await asyncio.start_unix_server(proxy.serve, proxy.path)
+        try:
+            yield proxy
+        finally:
+            server.close()
+            await until(lambda: proxy.open_connections == 0)
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while piece := await reader.read(PIECE_BYTES):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+async def swallow(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, silently: bool
+) -> None:
+    await reader.read(PIECE_BYTES)
+    if not silently:
+        writer.close()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(PIECE_BYTES)
+    except ConnectionError:
+        return b""
+
+
+async def stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def until(
+    holds: Callable[[], bool] | Callable[[], Awaitable[bool]], seconds: float = 10
+) -> None:
+    """Looks again until it holds, for what sends no signal; fails at the deadline."""
+    async with asyncio.timeout(seconds):
+        while not await _answer(holds()):  # noqa: ASYNC110 - there is no signal to wait for
+            await asyncio.sleep(0.01)
+
+
+async def _answer(result: "bool | Awaitable[bool]") -> bool:
+    return result if isinstance(result, bool) else await result
