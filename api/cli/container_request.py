@@ -85,14 +85,14 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
     except asyncio.CancelledError:
         click.echo(f"\nThe container goes on: eulermaker container stop {container_id}", err=True)
         raise
-    ended = await _outcome(client, path)
+    ended = await read_container_outcome(client, path)
     if ended.exit_code is None:
         click.echo(output.terminal_safe(ended.failure or "It did not run."), err=True)
         return NEVER_RAN
     return ended.exit_code
 
 
-async def _outcome(client: ApiClient, path: str) -> ContainerRow:
+async def read_container_outcome(client: ApiClient, path: str) -> ContainerRow:
     async with asyncio.timeout(OUTCOME_SECONDS):
         while True:
             found = (await client.read(path, Answer[ContainerDetails])).value
