@@ -65,10 +65,14 @@ class ControlClient:
 
     async def api_version(self) -> str:
         """As negotiated with the engine that is there now."""
+        if self._engine is not None:
+            return self._engine.api_version
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CALL_SECONDS + _GRACE_SECONDS):
-            engine = await loop.run_in_executor(self._threads, self._negotiated)
-        return engine.api_version
+        try:
+            async with asyncio.timeout(CALL_SECONDS + _GRACE_SECONDS):
+                return (await loop.run_in_executor(self._threads, self._negotiated)).api_version
+        except TimeoutError as error:
+            raise EngineUnavailable("The engine does not tell its version") from error
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

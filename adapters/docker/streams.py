@@ -45,30 +45,35 @@ class StreamClient:
         self, request: StreamRequest, *, body: AsyncIterator[bytes] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Raises as a control call would, at the opening and while the answer is read."""
-        url = f"{self._endpoint.url}/v{await self._control.api_version()}{request.path}"
-        upload = {"Content-Type": "application/x-tar"} if body else {}
+        upload = Upload(body) if body else None
         try:
-            response = await self._connected().request(
-                request.method,
-                url,
-                params=request.query,
-                # The engine would compress archives, at the cost of a processor for nothing.
-                headers={"Accept-Encoding": "identity", **request.headers, **upload},
-                data=body,
-                # The engine answers before it wants the body, so a refusal costs no upload.
-                expect100=body is not None,
-                timeout=aiohttp.ClientTimeout(
-                    sock_connect=CONNECT_SECONDS, sock_read=request.silence_seconds
-                ),
-            )
+            response = await self._send(request, upload)
+            try:
+                yield response
+            finally:
+                response.close()
         except (aiohttp.ClientError, OSError) as error:
+            if upload and upload.failure:  # it was not the engine that failed
+                raise upload.failure from error
             raise broken(error) from error
-        try:
-            yield response
-        except (aiohttp.ClientError, OSError) as error:
-            raise broken(error) from error
-        finally:
-            response.close()
+
+    async def _send(
+        self, request: StreamRequest, upload: "Upload | None"
+    ) -> aiohttp.ClientResponse:
+        version = await self._control.api_version()
+        tar = {"Content-Type": "application/x-tar"} if upload else {}
+        return await self._connected().request(
+            request.method,
+            f"{self._endpoint.url}/v{version}{request.path}",
+            params=request.query,
+            headers={**request.headers, **tar},
+            data=upload.pieces() if upload else None,
+            # The engine answers before it wants the body, so a refusal costs no upload.
+            expect100=upload is not None,
+            timeout=aiohttp.ClientTimeout(
+                sock_connect=CONNECT_SECONDS, sock_read=request.silence_seconds
+            ),
+        )
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -78,6 +83,22 @@ class StreamClient:
                 read_bufsize=READ_BUFFER_BYTES,
             )
         return self._session
+
+
+class Upload:
+    """A body that remembers why it broke off, as the HTTP client would not."""
+
+    def __init__(self, body: AsyncIterator[bytes]) -> None:
+        self._body = body
+        self.failure: Exception | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._body:
+                yield piece
+        except Exception as failure:
+            self.failure = failure
+            raise
 
 
 async def reply_of(response: aiohttp.ClientResponse) -> Reply:

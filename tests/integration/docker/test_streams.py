@@ -1,7 +1,7 @@
 """Streams that are left early: no connection, task or process stays behind."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from adapters.docker import DockerEngine
 from domain.containers.spec import Limits
-from domain.errors import EngineOutcomeUnknown
+from domain.errors import BlobMissing, EngineOutcomeUnknown
 from domain.ports import ImageBuildRequest, LogFrame
 from tests.support.container_engines import (
     MEBIBYTE,
@@ -127,3 +127,18 @@ async def test_a_build_that_fails_says_why_and_leaves_no_container(bench: Bench)
         assert last.error
         assert reason in last.error or "no such host" in last.error
     assert steps(request.tag) == []
+
+
+@on_docker
+async def test_an_upload_that_breaks_off_raises_what_broke_it(bench: Bench) -> None:
+    name = await bench.created()
+    with pytest.raises(BlobMissing):
+        await bench.engine.put_files(name, "/srv", breaks_off())
+    with pytest.raises(BlobMissing):
+        async for _ in bench.engine.build_image(a_request(), breaks_off()):
+            pass
+
+
+async def breaks_off() -> AsyncIterator[bytes]:
+    yield bytes(1024)
+    raise BlobMissing("sha256:00")
