@@ -16,13 +16,16 @@ from adapters.storage.files import (
 from domain.errors import BlobDamaged, BlobMissing
 from domain.ports import BlobStat
 
+ALGORITHM = "sha256"
+SHARDS = tuple(f"{number:02x}" for number in range(256))
+
 
 def path_of(directory: Path, digest: str) -> Path:
     """Two levels only: 256 directories a tenant."""
     if not PATTERN.fullmatch(digest):
         raise BlobMissing(digest)
-    algorithm, _, name = digest.partition(":")
-    return directory / algorithm / name[:2] / name[2:]
+    name = digest.removeprefix(f"{ALGORITHM}:")
+    return directory / ALGORITHM / name[:2] / name[2:]
 
 
 def begin(incoming: Path) -> Path:
@@ -100,6 +103,14 @@ def remove(paths: Iterable[Path]) -> None:
     with storage_errors():
         for path in paths:
             path.unlink(missing_ok=True)
+
+
+def list_shard(directory: Path, shard: str, before: float) -> list[str]:
+    with storage_errors():
+        files = (directory / ALGORITHM / shard).glob("*")
+        return [
+            f"{ALGORITHM}:{shard}{file.name}" for file in files if file.stat().st_mtime < before
+        ]
 
 
 def sweep(incoming: Path, older_than: float) -> None:

@@ -95,6 +95,16 @@ class DirectoryBlobStore:
         """Checked content, for what fits in memory."""
         return await self._run(blob_files.read_whole, self._path(tenant, digest), digest)
 
+    async def list_old(
+        self, tenant: str, older_than_seconds: float
+    ) -> AsyncGenerator[Sequence[str], None]:
+        """Digests of what was last put so long ago, in parts; empty parts are left out."""
+        before = time.time() - older_than_seconds
+        for shard in blob_files.SHARDS:
+            directory = self._directory(tenant)
+            if digests := await self._run(blob_files.list_shard, directory, shard, before):
+                yield digests
+
     async def remove(self, tenant: str, digests: Iterable[str]) -> None:
         """For erasure. The caller knows that nothing refers to them; absent ones are fine."""
         await self._run(blob_files.remove, [self._path(tenant, digest) for digest in digests])

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.memory.blob_store import InMemoryBlobStore
 from adapters.storage.blob_store import LEFTOVER_SECONDS, DirectoryBlobStore
-from domain.errors import BlobDamaged, BlobMissing, BlobTooLarge
+from domain.errors import BlobDamaged, BlobMissing, BlobTooLarge, StoreUnavailable
 from domain.ports import BlobStore
 
 MEBIBYTE = 1024 * 1024
@@ -241,6 +241,12 @@ def test_only_old_leftovers_are_swept(directory: DirectoryBlobStore, tmp_path: P
     assert LEFTOVER_SECONDS > 3600
     run(directory.start)
     assert [each.name for each in incoming.iterdir()] == ["young"]
+
+
+def test_a_disk_that_fails_is_a_store_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable, match="disk"):
+        run(lambda: _put_one(DirectoryBlobStore(tmp_path / "file")))
 
 
 def test_only_the_owner_can_look(directory: DirectoryBlobStore, tmp_path: Path) -> None:

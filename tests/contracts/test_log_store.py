@@ -270,6 +270,20 @@ def test_erasing_removes_rows_and_files(database: Database, tmp_path: Path) -> N
     runner(tmp_path, database)(body)
 
 
+def test_files_that_no_log_needs_can_be_removed(database: Database, tmp_path: Path) -> None:
+    async def body(store: Store) -> None:
+        assert isinstance(store, StoredLogs)
+        await store.append("t", "log", a_log(BIG))
+        with pytest.raises(ConcurrencyConflict):
+            await store.append("t", "log", a_log(BIG[1:], sequence=7, offset=7))
+        assert len(_files(tmp_path)) == 2
+        assert await store.remove_orphans("t") == 0  # they are young
+        assert await store.remove_orphans("t", older_than_seconds=-60.0) == 1
+        assert [chunk.data for chunk in await store.read("t", "log")] == [BIG]
+
+    runner(tmp_path, database)(body)
+
+
 def test_two_writers_of_one_log_leave_it_whole(database: Database, tmp_path: Path) -> None:
     chunks = a_log(*(f"line {number}\n".encode() for number in range(50)))
 
