@@ -1,0 +1,94 @@
+from domain.builds.commands import CancelBuild
+from tests.integration.http.support import Service, problem, run
+
+
+def test_a_submitted_build_can_be_found() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        found = await service.get(
+            f"/v1/builds/{accepted['id']}?min_position={accepted['position']}"
+        )
+        assert found["value"]["name"] == "hello"
+        assert found["position"] >= accepted["position"]
+        assert (found["projection"], found["version"]) == ("builds", 1)
+
+    run(story)
+
+
+def test_a_repeated_submission_is_the_same_build() -> None:
+    async def story(service: Service) -> None:
+        first = await service.a_build(Idempotency_Key="submission-1")
+        again = await service.a_build(Idempotency_Key="submission-1")
+        assert again == {**first, "replayed": True}
+        assert len((await service.get("/v1/builds"))["items"]) == 1
+
+    run(story)
+
+
+def test_the_past_of_a_build_can_be_asked_for() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        path = f"/v1/builds/{accepted['id']}"
+        await service.command(CancelBuild(build_id=accepted["id"]))
+        before = await service.get(f"{path}?as_of={accepted['position']}")
+        now = await service.get(f"{path}?as_of={service.store.position}")
+        assert (before["state"]["phase"], now["state"]["phase"]) == ("submitted", "stopping")
+        moment = before["recorded_at"]
+        assert (await service.get(f"{path}?as_of={moment}"))["version"] >= 1
+        too_early = await service.call("GET", f"{path}?as_of={accepted['position'] - 1}")
+        assert await problem(too_early) == (404, "unknown-id")
+        future = await service.call("GET", f"{path}?as_of={service.store.position + 1}")
+        assert await problem(future) == (422, "future-position")
+
+    run(story)
+
+
+def test_history_shows_what_was_stored_and_replay_each_state() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        await service.post(f"/v1/builds/{accepted['id']}/cancel", {"reason": "mistake"})
+        history = await service.get(f"/v1/builds/{accepted['id']}/history")
+        replay = await service.get(f"/v1/builds/{accepted['id']}/replay")
+        types = [item["type"] for item in history["items"]]
+        assert types == ["BuildSubmitted", "BuildCancelRequested"]
+        assert '"reason":"mistake"' in history["items"][1]["raw"]
+        assert [step["state"]["phase"] for step in replay["items"]] == ["submitted", "stopping"]
+
+    run(story)
+
+
+def test_a_page_of_history_and_replay_goes_on_after_the_last_version() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        await service.post(f"/v1/builds/{accepted['id']}/cancel")
+        for what in ("history", "replay"):
+            path = f"/v1/builds/{accepted['id']}/{what}?limit=1"
+            first = await service.get(path)
+            second = await service.get(f"{path}&after_version={first['next']}")
+            assert [first["items"][0]["version"], second["items"][0]["version"]] == [1, 2]
+
+    run(story)
+
+
+def test_a_stale_version_changes_nothing() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        path = f"/v1/builds/{accepted['id']}/cancel"
+        stale = await service.call("POST", path, {}, If_Match='"7"')
+        assert await problem(stale) == (412, "stale-version")
+        fresh = await service.call("POST", path, {}, If_Match='"1"')
+        assert (fresh.status, fresh.headers["ETag"]) == (202, '"2"')
+
+    run(story)
+
+
+def test_a_refused_command_names_rule_and_state() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_build()
+        refused = await service.call("POST", f"/v1/builds/{accepted['id']}/retry", {})
+        assert await problem(refused) == (409, "refused-state")
+        body = await refused.json()
+        assert body["rule"] == "retry-needs-an-ended-build-without-success"
+        assert body["state"] == "submitted"
+
+    run(story)
