@@ -40,6 +40,7 @@ def _request(method: str, name: str, path: str) -> StreamRequest:
     return StreamRequest(
         method=method,
         path=container_path(name, "/archive"),
+        headers={"Accept-Encoding": "identity"},  # it would be packed for nothing
         query={"path": path},
         silence_seconds=SILENCE_SECONDS,
     )
