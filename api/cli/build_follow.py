@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import click
 
@@ -11,7 +12,8 @@ from api.cli import exits, output
 from api.cli.build_details import show_failure
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
-from domain.builds.state import ENDED
+from domain.builds.state import ENDED, Phase
+from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
 from projections.answer import Answer
 from projections.build_rows import BuildDetails
 
@@ -27,9 +29,25 @@ async def follow_build(
     offset: int = 0,
     as_json: bool = False,
 ) -> int:
-    """The exit status that stands for the outcome."""
-    await show_log(client, build_id, stream=stream, offset=offset, follow=True, as_json=as_json)
-    build = await read_outcome(client, build_id)
+    """Over all attempts that the service makes by itself; the exit status for the outcome."""
+    attempt: int | None = None
+    while True:
+        await show_log(
+            client,
+            build_id,
+            attempt=attempt,
+            stream=stream,
+            offset=offset,
+            follow=True,
+            as_json=as_json,
+        )
+        build = await read_outcome(client, build_id)
+        attempt, offset = build.attempt + 1, 0
+        if not _is_retried(build):
+            break
+        reason = output.terminal_safe(build.reason)
+        click.echo(f"Attempt {build.attempt} errored: {reason}. It is tried again.", err=True)
+        await _read(client, build_id, partial(_has_attempt, attempt))
     if as_json:
         output.show_struct(build)
     else:
@@ -38,11 +56,35 @@ async def follow_build(
 
 
 async def read_outcome(client: ApiClient, build_id: str) -> BuildDetails:
-    """The log may end a moment before the read model knows."""
+    return await _read(client, build_id, _has_ended)
+
+
+def _has_ended(build: BuildDetails) -> bool:
+    return build.phase in ENDED
+
+
+def _has_attempt(attempt: int, build: BuildDetails) -> bool:
+    return build.attempt >= attempt
+
+
+def _is_retried(build: BuildDetails) -> bool:
+    failure = build.attempts[-1].failure
+    return (
+        build.phase is Phase.ERRORED
+        and failure is not None
+        and failure.retryable
+        and build.attempt < MAX_AUTOMATIC_ATTEMPTS
+    )
+
+
+async def _read(
+    client: ApiClient, build_id: str, wanted: Callable[[BuildDetails], bool]
+) -> BuildDetails:
+    """Read models come a moment after the log."""
     async with asyncio.timeout(OUTCOME_SECONDS):
         while True:
             answer = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
-            if answer.value.phase in ENDED:
+            if wanted(answer.value):
                 return answer.value
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import click
+import msgspec
 
 from api.cli import output
 from api.cli.build_follow import follow_build, interrupted_follow
@@ -79,9 +80,11 @@ async def submit(
         source=source,
         base_image=base_image,
         limits=_limits(memory, cpus),
-        wall_seconds=wall_seconds or BuildSpec.wall_seconds,
-        idle_seconds=idle_seconds or BuildSpec.idle_seconds,
     )
+    if wall_seconds is not None:
+        wanted = msgspec.structs.replace(wanted, wall_seconds=wall_seconds)
+    if idle_seconds is not None:
+        wanted = msgspec.structs.replace(wanted, idle_seconds=idle_seconds)
     return await _submit(client, wanted, follow=follow, as_json=as_json)
 
 

@@ -23,7 +23,7 @@ REVOKED = 4401
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or only how far the log was searched."""
 
-    event: msgspec.Raw | None = None
+    event: msgspec.Raw = msgspec.Raw()
     position: int | None = None
 
 
@@ -79,7 +79,7 @@ async def _events(
                         continue
                     heard = loop.time()
                     message = msgspec.json.decode(received.data, type=Message)
-                    if message.event is not None:
+                    if message.event:
                         position = msgspec.json.decode(message.event, type=_Positioned).position
                         yield bytes(message.event)
                     elif message.position is not None:
