@@ -24,7 +24,7 @@ from adapters.postgres.watches import PostgresWatches, installation_id
 from adapters.redis.broadcast import RedisBroadcast
 from adapters.redis.connection import RedisConnection
 from adapters.redis.live_tails import LiveTails
-from adapters.redis.log_wake_ups import RedisLogWakeUps
+from adapters.redis.log_wake_ups import NAP_SECONDS, RedisLogWakeUps
 from adapters.redis.rate_limits import RedisRateLimits
 from adapters.redis.tailed_logs import TailedLogs
 from adapters.storage.blob_store import DirectoryBlobStore
@@ -91,7 +91,10 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
         blobs = DirectoryBlobStore(settings.blob_directory)
         await blobs.start()
         stack.push_async_callback(blobs.stop)
-        stored_logs = StoredLogs(pool, DirectoryBlobStore(settings.directory / "logs-kept"))
+        log_files = DirectoryBlobStore(settings.log_directory)
+        await log_files.start()
+        stack.push_async_callback(log_files.stop)
+        stored_logs = StoredLogs(pool, log_files)
         redis = await _redis(settings, stack)
         logs, wake_ups, rate_limits = await _live_parts(redis, stored_logs, stack)
         yield Core(
@@ -125,7 +128,7 @@ async def _live_parts(
     redis: RedisConnection | None, stored: StoredLogs, stack: AsyncExitStack
 ) -> tuple[LogStore, LogWakeUps, RateLimits]:
     if redis is None:
-        return stored, InMemoryLogWakeUps(), InMemoryRateLimits()
+        return stored, InMemoryLogWakeUps(longest_seconds=NAP_SECONDS), InMemoryRateLimits()
     broadcast = RedisBroadcast(redis)
     wake_ups = RedisLogWakeUps(broadcast)
     await broadcast.start()

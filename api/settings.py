@@ -153,6 +153,11 @@ class Settings(Section, frozen=True, kw_only=True):
     def blob_directory(self) -> Path:
         return Path(self.storage.directory or self.directory / "blobs").expanduser().absolute()
 
+    @property
+    def log_directory(self) -> Path:
+        """Apart from the blobs: an erased log takes its files along."""
+        return self.directory / "log-files"
+
 
 ALIASES: dict[str, tuple[str, str]] = {
     "DATABASE_URL": ("database", "url"),

@@ -1,6 +1,7 @@
 """Wake-ups for the readers of logs within one process."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from contextlib import suppress
 from weakref import WeakKeyDictionary
@@ -17,7 +18,9 @@ class InMemoryLogWakeUps:
     task, returns at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, longest_seconds: float = math.inf) -> None:
+        """longest_seconds: of one wait, where other processes write whom nobody tells us of."""
+        self._longest_seconds = longest_seconds
         self._count = 0
         self._newest: OrderedDict[Key, int] = OrderedDict()
         self._waiting: dict[Key, set[asyncio.Future[None]]] = {}
@@ -29,7 +32,7 @@ class InMemoryLogWakeUps:
     async def wait(self, tenant: str, subject: str, *, timeout_seconds: float) -> None:
         key = (tenant, subject)
         if not self._has_news(key):
-            await self._wait(key, timeout_seconds)
+            await self._wait(key, min(timeout_seconds, self._longest_seconds))
         task = asyncio.current_task()
         assert task is not None
         self._seen[task] = (key, self._count)

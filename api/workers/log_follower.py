@@ -7,7 +7,7 @@ again skips what is stored already.
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -18,7 +18,8 @@ from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
 CHUNK_BYTES = 1024 * 1024
 FLUSH_SECONDS = 0.1
 MAX_LINE = 500
-QUEUED_FRAMES = 256
+QUEUED_FRAMES = 16  # of at most what one read of the engine's answer brings
+MAX_CHUNKS_AT_ONCE = 256
 
 
 class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class LogFollower:
         """
         sequence, stored, closed = await self._logs.end(self._tenant, self._subject)
         self._summary = LogSummary()
-        writer = ChunkWriter(self._flush, sequence=sequence, offset=stored)
+        writer = ChunkWriter(self._append, sequence=sequence, offset=stored)
         async for frame in _batched(frames):
             if frame is None:
                 await writer.flush()
@@ -73,8 +74,8 @@ class LogFollower:
         self._summary.truncated = True
         return LogFrame(stream=frame.stream, data=frame.data[:room])
 
-    async def _flush(self, chunk: LogChunk) -> None:
-        await self._logs.append(self._tenant, self._subject, (chunk,))
+    async def _append(self, chunks: Sequence[LogChunk]) -> None:
+        await self._logs.append(self._tenant, self._subject, chunks)
 
 
 async def _batched(frames: AsyncIterator[LogFrame]) -> AsyncIterator[LogFrame | None]:
@@ -112,14 +113,16 @@ async def _pump(
 
 
 class ChunkWriter:
-    """Gathers bytes of one stream into chunks; a change of stream begins a new one."""
+    """Gathers bytes into chunks of one stream each, and hands on many at a time."""
 
     def __init__(
-        self, flush: Callable[[LogChunk], Awaitable[None]], *, sequence: int, offset: int
+        self, append: Callable[[Sequence[LogChunk]], Awaitable[None]], *, sequence: int, offset: int
     ) -> None:
-        self._flush = flush
+        self._append = append
+        self._chunks: list[LogChunk] = []
         self._parts: list[bytes] = []
-        self._size = 0
+        self._part_size = 0
+        self._gathered = 0
         self._stream: LogStreamName = "stdout"
         self._offset = offset
         self.sequence = sequence
@@ -132,25 +135,31 @@ class ChunkWriter:
             data = data[skip_until - begin :]
         if not data:
             return
-        if frame.stream != self._stream:
-            await self.flush()
+        if frame.stream != self._stream or self._part_size >= CHUNK_BYTES:
+            self._cut()
             self._stream = frame.stream
         self._parts.append(data)
-        self._size += len(data)
-        if self._size >= CHUNK_BYTES:
+        self._part_size += len(data)
+        self._gathered += len(data)
+        if self._gathered >= CHUNK_BYTES or len(self._chunks) >= MAX_CHUNKS_AT_ONCE:
             await self.flush()
 
     async def flush(self) -> None:
-        if not self._parts:
-            return
+        self._cut()
+        chunks, self._chunks, self._gathered = self._chunks, [], 0
+        if chunks:
+            await self._append(chunks)
+
+    def _cut(self) -> None:
         data = b"".join(self._parts)
-        self._parts, self._size = [], 0
+        self._parts, self._part_size = [], 0
         for begin in range(0, len(data), CHUNK_BYTES):
             piece = data[begin : begin + CHUNK_BYTES]
-            chunk = LogChunk(
-                sequence=self.sequence, stream=self._stream, offset=self._offset, data=piece
+            self._chunks.append(
+                LogChunk(
+                    sequence=self.sequence, stream=self._stream, offset=self._offset, data=piece
+                )
             )
-            await self._flush(chunk)
             self.sequence += 1
             self._offset += len(piece)
 
