@@ -1,7 +1,7 @@
 """Builds: the list, and the details of each with attempts, steps and artifacts."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -223,4 +223,5 @@ BUILDS = ReadModel(
     key_of=key_of,
     project=project,
     sql=blocks("builds.sql"),
+    events=frozenset(get_args(e.BuildEvent)),
 )

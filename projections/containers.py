@@ -1,7 +1,7 @@
 """Containers: the list and the details of each."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -107,4 +107,5 @@ CONTAINERS = ReadModel(
     key_of=key_of,
     project=project,
     sql=blocks("containers.sql"),
+    events=frozenset(get_args(ContainerEvent)),
 )

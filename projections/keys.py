@@ -69,4 +69,5 @@ KEYS = ReadModel(
     key_of=key_of,
     project=project,
     sql=blocks("keys.sql"),
+    events=frozenset({KeyCreated, KeyRevoked}),
 )

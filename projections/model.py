@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from domain.event import RecordedEvent
+from domain.event import Event, RecordedEvent
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 Key = tuple[Any, ...]
@@ -19,6 +19,7 @@ class ReadModel(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     key: the columns that identify a row, as `key_of` gives them; None for an event of no concern.
     project: pure; gets None for a key that has no row yet, gives None to leave it so.
     sql: its blocks `table`, `indexes`, and one `reporting_…` for each view for reports.
+    events: the types that it is about, so that others need no look; None for all.
     """
 
     name: str
@@ -28,24 +29,29 @@ class ReadModel(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     key_of: Callable[[RecordedEvent], Key | None]
     project: Callable[[Row | None, RecordedEvent], Row | None]
     sql: Mapping[str, str]
+    events: frozenset[type[Event]] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         return self.row.__struct_fields__
 
-    def keys(self, events: Iterable[RecordedEvent]) -> set[Key]:
-        return {key for event in events if (key := self.key_of(event)) is not None}
+    def relevant(self, events: Iterable[RecordedEvent]) -> list[tuple[Key, RecordedEvent]]:
+        """Those of concern, each with the key of the row that it changes."""
+        wanted = self.events
+        if wanted is not None:
+            events = [event for event in events if type(event.event) in wanted]
+        key_of = self.key_of
+        return [(key, event) for event in events if (key := key_of(event)) is not None]
 
     def key_of_row(self, row: Row) -> Key:
         return tuple(getattr(row, column) for column in self.key)
 
-    def fold(self, rows: Mapping[Key, Row], events: Iterable[RecordedEvent]) -> dict[Key, Row]:
+    def fold(
+        self, rows: Mapping[Key, Row], events: Iterable[tuple[Key, RecordedEvent]]
+    ) -> dict[Key, Row]:
         """The rows that these events change, as they are afterwards."""
         changed: dict[Key, Row] = {}
-        for event in events:
-            key = self.key_of(event)
-            if key is None:
-                continue
+        for key, event in events:
             row = self.project(changed.get(key) or rows.get(key), event)
             if row is not None:
                 changed[key] = row

@@ -20,11 +20,13 @@ class EventCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def project(row: EventCount | None, recorded: RecordedEvent) -> EventCount:
+    if row is not None:
+        return msgspec.structs.replace(row, count=row.count + 1, position=recorded.position)
     return EventCount(
         tenant=recorded.tenant,
         hour=_hour(recorded.recorded_at),
         type=recorded.type,
-        count=1 if row is None else row.count + 1,
+        count=1,
         position=recorded.position,
     )
 

@@ -38,6 +38,13 @@ class ProjectionStopped(Exception):
     """An event cannot be projected, and the policy is to stop there."""
 
 
+class GapInLog(Exception):
+    """Positions have no gaps, so events are missing: whoever handed them over has lost some."""
+
+    def __init__(self, name: str, position: int, following: int) -> None:
+        super().__init__(f"{name} is at {position} and was given {following} next.")
+
+
 class Follower:
     """Leads one version of a read model while its connection lives.
 
@@ -83,8 +90,11 @@ class Follower:
         """Those after the position, in order. Raises psycopg.Error, LeadershipLost,
         ProjectionStopped; then this leader is of no more use."""
         fresh = [event for event in events if event.position > self.position]
-        if fresh:
-            await self._apply(fresh)
+        if not fresh:
+            return
+        if fresh[0].position != self.position + 1:
+            raise GapInLog(self.name, self.position, fresh[0].position)
+        await self._apply(fresh)
 
     async def _apply(self, events: Sequence[RecordedEvent]) -> None:
         try:
@@ -100,8 +110,9 @@ class Follower:
             await self._apply(events[middle:])
 
     async def _write(self, events: Sequence[RecordedEvent]) -> None:
-        rows = await load_rows(self._connection, self._table, self._model.keys(events))
-        changed = self._model.fold(rows, events)
+        relevant = self._model.relevant(events)
+        rows = await load_rows(self._connection, self._table, {key for key, _ in relevant})
+        changed = self._model.fold(rows, relevant)
         await self._move(self._table.write, events[-1], rows=rows_to_json(list(changed.values())))
 
     async def _bury(self, event: RecordedEvent, error: Exception) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+import msgspec
 import psycopg
 
 from adapters.postgres.read_models import Follower, LeadershipLost, ProjectionStopped
@@ -14,6 +15,14 @@ PAGE = 1_000
 FAILURES = (psycopg.Error, OSError, StoreUnavailable, LeadershipLost, ProjectionStopped)
 
 Failed = Callable[[Follower, Exception], None]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one page. at_end: there is no further one; members: who are there now."""
+
+    moved: bool
+    at_end: bool
+    members: tuple[Follower, ...]
 
 
 class Cohort:
@@ -34,29 +43,34 @@ class Cohort:
         self._members.append(follower)
         self._joined.set()
 
-    def dismiss_all(self) -> Sequence[Follower]:
-        members, self._members = self._members, []
-        self._joined.clear()
-        return members
+    def remove(self, follower: Follower) -> None:
+        self._members = [member for member in self._members if member is not follower]
+        if not self._members:
+            self._joined.clear()
 
     async def close(self) -> None:
-        for member in self.dismiss_all():
+        for member in self._members:
+            self.remove(member)
             await member.close()
 
-    async def step(self) -> int:
-        """Apply one page, and say how many events it had. Waits while there is no member."""
+    async def step(self) -> Step:
+        """Apply one page to those who are members now. Waits while there is none."""
         await self._joined.wait()
+        members = tuple(self._members)
         events = await self._log_reader.read(self.position, PAGE)
         if events:
-            await asyncio.gather(*(self._apply(member, events) for member in self._members))
-        return len(events)
+            # Who joined during the read may be further behind, and waits for the next page.
+            await asyncio.gather(*(self._apply(member, events) for member in members))
+        return Step(
+            moved=bool(events),
+            at_end=len(events) < PAGE,
+            members=tuple(member for member in members if member in self._members),
+        )
 
     async def _apply(self, member: Follower, events: Sequence[RecordedEvent]) -> None:
         try:
             await member.apply(events)
         except FAILURES as error:
-            self._members = [other for other in self._members if other is not member]
-            if not self._members:
-                self._joined.clear()
+            self.remove(member)
             await member.close()
             self._failed(member, error)

@@ -12,7 +12,7 @@ import structlog
 from adapters.postgres.projection_registry import ProjectionRegistry, Version
 from adapters.postgres.read_models import Follower
 from api.workers.loops import LogReader, Worker, backoff
-from api.workers.projection_cohort import FAILURES, PAGE, Cohort
+from api.workers.projection_cohort import FAILURES, Cohort
 from projections.catalog import READ_MODELS
 from projections.model import ReadModel
 from projections.queries import ProjectionStatus
@@ -79,17 +79,20 @@ class Projector(Worker):
 
     async def _follow(self) -> None:
         while True:
-            if not await self._near.step():
+            step = await self._near.step()
+            if not step.moved:
                 await self._log_reader.wait(self._near.position, timeout_seconds=IDLE_SECONDS)
 
     async def _catch_up(self) -> None:
         while True:
-            if await self._far.step() < PAGE:
-                for follower in self._far.dismiss_all():
+            step = await self._far.step()
+            if step.at_end:
+                for follower in step.members:
                     await self._promote(follower)
 
     async def _promote(self, follower: Follower) -> None:
         """It has reached the end of the log."""
+        self._far.remove(follower)
         try:
             await self._registry.complete(follower.name, follower.version)
         except FAILURES as error:
