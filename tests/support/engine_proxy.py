@@ -16,6 +16,7 @@ class EngineProxy:
     """loses: the answer to the first request that contains these bytes is cut off.
 
     mutes: the answers to requests that contain these bytes never come.
+    gate: requests wait here while it is closed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,6 +24,8 @@ class EngineProxy:
         self.loses: bytes | None = None
         self.mutes: bytes | None = None
         self.open_connections = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
         self._requests: list[bytes] = []
         self._links: set[asyncio.StreamWriter] = set()
 
@@ -45,6 +48,7 @@ class EngineProxy:
         back = asyncio.create_task(copy(from_engine, writer))
         try:
             while piece := await _read(reader):
+                await self.gate.wait()
                 self._requests.append(piece)
                 if self._is_to_fail(piece):
                     await stop(back)

@@ -3,16 +3,19 @@
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapters.docker import DockerEngine, EngineAddress
 from adapters.docker.address import Endpoint
+from adapters.docker.containers import Containers
 from adapters.docker.control import ControlClient
+from adapters.docker.errors import Reply
 from domain.errors import EngineOutcomeUnknown, EngineRefused, EngineUnavailable
 from tests.support.container_engines import Bench, on_docker
 from tests.support.docker import new_name
-from tests.support.engine_proxy import EngineProxy, an_engine_proxy, until
+from tests.support.engine_proxy import ENGINE_SOCKET, EngineProxy, an_engine_proxy, until
 
 
 def test_without_a_socket_nothing_was_done(tmp_path: Path) -> None:
@@ -51,15 +54,23 @@ async def test_a_lost_answer_is_unknown_and_asking_again_adopts(bench: Bench) ->
         assert await bench.status(spec.name) == "created"
 
 
+class BlindControl(ControlClient):
+    """Acts, and then finds the engine gone when it looks."""
+
+    async def call(self, method: str, path: str, **how: Any) -> Reply:
+        if path.endswith("/json"):
+            raise EngineUnavailable("gone")
+        return await super().call(method, path, **how)
+
+
 @on_docker
-async def test_a_lost_look_after_the_deed_does_not_deny_the_deed(bench: Bench) -> None:
+async def test_a_look_that_fails_after_the_deed_does_not_deny_the_deed(bench: Bench) -> None:
     name = await bench.created()
-    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
-        await engine.identity()
-        proxy.loses = f"/containers/{name}/json".encode()
-        with pytest.raises(EngineOutcomeUnknown):
-            await engine.start(name)
-        assert await bench.status(name) == "running"
+    control = BlindControl(Endpoint(socket=ENGINE_SOCKET))
+    with pytest.raises(EngineOutcomeUnknown):
+        await Containers(control).start(name)
+    await control.close()
+    assert await bench.status(name) == "running"
 
 
 def test_silence_is_unknown_and_frees_the_caller_in_time() -> None:
@@ -87,6 +98,21 @@ def test_a_call_that_found_no_thread_in_time_is_never_made() -> None:
                 await control.call("GET", "/networks", timeout_seconds=-1.9)
             with pytest.raises(EngineOutcomeUnknown):
                 await slow
+            await control.call("GET", "/_ping")
+            await control.close()
+            assert proxy.asked(b"/networks") == 0
+
+    asyncio.run(body())
+
+
+def test_a_call_whose_caller_gave_up_during_negotiation_is_never_made() -> None:
+    async def body() -> None:
+        async with an_engine_proxy() as proxy:
+            control = client(proxy)
+            proxy.gate.clear()
+            with pytest.raises(EngineUnavailable):
+                await control.call("GET", "/networks", timeout_seconds=-1.8)
+            proxy.gate.set()
             await control.call("GET", "/_ping")
             await control.close()
             assert proxy.asked(b"/networks") == 0
