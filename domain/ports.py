@@ -343,6 +343,7 @@ class ImageBuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, str]
     labels: dict[str, str]
     limits: Limits
+    cache: bool = True
 
 
 class ContainerEngine(Protocol):

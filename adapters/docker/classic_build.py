@@ -52,6 +52,7 @@ def build_query(request: ImageBuildRequest) -> dict[str, str]:
         "buildargs": _json(request.arguments),
         "labels": _json(request.labels),
         "networkmode": "default",
+        "nocache": str(int(not request.cache)),
         "rm": "1",
         "forcerm": "1",
         **_limits(request.limits),

@@ -34,6 +34,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--dockerfile", default="Dockerfile", show_default=True, help="With --image.")
 @click.option("--target", default="", help="The stage to build, with --image.")
 @click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="With --image.")
+@click.option("--no-cache", is_flag=True, help="Repeat every step, with --image.")
 @click.option("--name", help="The build's name; else the spec's or the directory's.")
 @click.option("--base-image", help="What to build from; else the service's own.")
 @click.option("--follow", "-f", is_flag=True, help="Show the log; exit with the build's outcome.")
@@ -51,6 +52,7 @@ async def submit(
     dockerfile: str,
     target: str,
     build_arg: tuple[str, ...],
+    no_cache: bool,
     name: str | None,
     base_image: str | None,
     follow: bool,
@@ -73,7 +75,13 @@ async def submit(
         else:
             assert context is not None
             files = [pack_context(context, dockerfile, Path(directory))]
-            source = _image_source(files[0], dockerfile, target, build_arg)
+            source = ImageSource(
+                context=_source_file(files[0]),
+                dockerfile=dockerfile,
+                target=target,
+                arguments=_build_arguments(build_arg),
+                cache=not no_cache,
+            )
         await ensure_uploaded(client, files, shown=not as_json)
     wanted = BuildSpec(
         name=_name(name or (spec.stem if spec else context.resolve().name if context else "")),
@@ -107,18 +115,14 @@ def _rpm_source(files: list[LocalFile]) -> RpmSource:
     return RpmSource(spec=spec, sources=tuple(sources))
 
 
-def _image_source(
-    context: LocalFile, dockerfile: str, target: str, build_arg: tuple[str, ...]
-) -> ImageSource:
+def _build_arguments(build_arg: tuple[str, ...]) -> dict[str, str]:
     arguments: dict[str, str] = {}
     for each in build_arg:
         key, equals, value = each.partition("=")
         if not equals:
             raise click.UsageError(f"--build-arg {each} should be NAME=VALUE.")
         arguments[key] = value
-    return ImageSource(
-        context=_source_file(context), dockerfile=dockerfile, target=target, arguments=arguments
-    )
+    return arguments
 
 
 def _source_file(file: LocalFile) -> SourceFile:

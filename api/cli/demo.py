@@ -125,7 +125,7 @@ async def _install(client: ApiClient, base_image: str, package: Path) -> str:
         context.joinpath("Dockerfile").write_text(dockerfile)
         packed = pack_context(context, "Dockerfile", Path(made))
         await ensure_uploaded(client, [packed], shown=False)
-    source = ImageSource(context=_source_file(packed))
+    source = ImageSource(context=_source_file(packed), cache=False)
     built = await _build(client, BuildSpec(name="hello-installed", source=source))
     image = built.attempts[-1].image
     if image is None:

@@ -124,6 +124,7 @@ class ImageBuildRunner:
             arguments=source.arguments,
             labels={naming.AGGREGATE: f"build-{running.build_id}", naming.TENANT: running.tenant},
             limits=spec.limits,
+            cache=source.cache,
         )
         outcome = BuildOutcome()
         subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)

@@ -34,12 +34,16 @@ class RpmSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ImageSource(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="image"
 ):
-    """context: a tar (plain or gzip) with the Dockerfile in it."""
+    """context: a tar (plain or gzip) with the Dockerfile in it.
+
+    cache: steps that the engine has carried out before, on the same files, are not repeated.
+    """
 
     context: SourceFile
     dockerfile: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")] = "Dockerfile"
     target: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,128}$")] = ""
     arguments: Annotated[dict[BuildArgument, str], Meta(max_length=64)] = {}
+    cache: bool = True
 
 
 class BuildSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
