@@ -49,8 +49,8 @@ class ApiClient:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, query: Query | None = None) -> bytes:
-        return await self._call("GET", path, query=query)
+    async def get(self, path: str, query: Query | None = None, *, tries: int = TRIES) -> bytes:
+        return await self._call("GET", path, query=query, tries=tries)
 
     async def read(self, path: str, kind: type[T], query: Query | None = None) -> T:
         return msgspec.json.decode(await self.get(path, query), type=kind)
@@ -136,18 +136,19 @@ class ApiClient:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        tries: int = TRIES,
     ) -> bytes:
         pause = FIRST_PAUSE_SECONDS
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 async with self._open_session.request(
                     method, self.url + path, params=_given(query), headers=headers, data=content
                 ) as response:
-                    if response.status not in TRANSIENT or attempt == TRIES:
+                    if response.status not in TRANSIENT or attempt == tries:
                         return await _answer(response)
                     pause = max(pause, _retry_after(response.headers))
             except (aiohttp.ClientError, TimeoutError) as error:
-                if attempt == TRIES:
+                if attempt == tries:
                     raise ServiceUnreachable(self.url, _reason(error)) from error
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

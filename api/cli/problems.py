@@ -45,6 +45,7 @@ class ServiceUnreachable(click.ClickException):
     exit_code = exits.UNAVAILABLE
 
     def __init__(self, address: str, reason: str) -> None:
+        self.reason = reason
         super().__init__(
             f"{address} does not answer: {reason}. Is the service running (`eulermaker up`,"
             " `eulermaker doctor`)? Another address is named by --server or EULERMAKER_URL."
