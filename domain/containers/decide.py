@@ -167,6 +167,8 @@ def _conclude(command: c.ContainerOutcome, state: Container) -> Events:
 
 
 EXITABLE = frozenset(set(Status) - {Status.REQUESTED, Status.STOPPED, Status.REMOVED})
+SEEN_AS = {"created": {Status.FAILED}, "exited": {Status.FAILED}}
+"""What the engine calls a container that could not be started."""
 GONE_ALREADY = frozenset({Status.REQUESTED, Status.REMOVING, Status.REMOVED})
 
 
@@ -175,8 +177,9 @@ def _observe(command: c.ContainerObservation, state: Container) -> Events:
     match command:
         case c.ObserveContainerExit():
             known = state.finished_at is not None and command.finished_at <= state.finished_at
+            outdated = state.started_at is not None and command.finished_at < state.started_at
             restarting = any(op.name == "restart" for op in state.operations)
-            if known or restarting or state.status not in EXITABLE:
+            if known or outdated or restarting or state.status not in EXITABLE:
                 return ()
             return (
                 e.ContainerExited(
@@ -189,6 +192,8 @@ def _observe(command: c.ContainerObservation, state: Container) -> Events:
         case c.ObserveContainerState(status=status):
             observed = OBSERVED_STATUS.get(status)
             if observed is None or observed == state.status or state.operations:
+                return ()
+            if state.status in SEEN_AS.get(status, ()):
                 return ()
             return (e.ContainerStateObserved(container_id=state.container_id, status=status),)
         case c.ObserveContainerGone():

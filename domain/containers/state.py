@@ -56,7 +56,7 @@ class Status(StrEnum):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """An intent without an outcome yet. before: the status to return to when it fails."""
+    """An intent without an outcome yet. before: the status that it would leave in force."""
 
     name: str
     intent: int
@@ -97,7 +97,7 @@ def evolve(state: Container | None, event: ContainerEvent) -> Container:
             status=Status.REQUESTED,
             limits=event.spec.limits,
             generation=event.generation,
-            operations=(Operation(name="create", intent=1, before=Status.FAILED),),
+            operations=(Operation(name="create", intent=1, before=Status.REQUESTED),),
         )
     if state is None:
         raise ValueError(f"The first event of a container is {type(event).__name__}")
@@ -109,87 +109,6 @@ def evolve(state: Container | None, event: ContainerEvent) -> Container:
     return _conclude(state, event)
 
 
-def _begin(state: Container, name: str, status: Status) -> Container:
-    operation = Operation(name=name, intent=state.version, before=state.status)
-    return msgspec.structs.replace(state, status=status, operations=(*state.operations, operation))
-
-
-def _end(state: Container, intent: int, **changes: object) -> Container:
-    operations = tuple(op for op in state.operations if op.intent != intent)
-    return msgspec.structs.replace(state, operations=operations, **changes)
-
-
-def _intend(state: Container, event: ContainerIntent) -> Container:
-    match event:
-        case ContainerRequested():
-            return state
-        case ContainerStartRequested():
-            return _begin(state, "start", Status.STARTING)
-        case ContainerStopRequested():
-            return _begin(state, "stop", Status.STOPPING)
-        case ContainerRestartRequested():
-            return _begin(state, "restart", Status.RESTARTING)
-        case ContainerPauseRequested():
-            return _begin(state, "pause", Status.PAUSING)
-        case ContainerUnpauseRequested():
-            return _begin(state, "unpause", Status.UNPAUSING)
-        case ContainerKillRequested():
-            return _begin(state, "kill", state.status)
-        case ContainerLimitsChangeRequested():
-            return _begin(state, "update limits", state.status)
-        case ContainerRemovalRequested():
-            return _begin(state, "remove", Status.REMOVING)
-
-
-def _conclude(state: Container, event: ContainerOutcomeEvent) -> Container:
-    match event:
-        case ContainerCreated():
-            pending_start = any(op.name == "start" for op in state.operations)
-            return _end(
-                state,
-                event.intent,
-                status=Status.STARTING if pending_start else Status.CREATED,
-                engine_id=event.engine_id,
-                engine_name=event.engine_name,
-                image_id=event.image_id,
-            )
-        case ContainerStarted() | ContainerRestarted():
-            return _end(
-                state,
-                event.intent,
-                status=Status.RUNNING,
-                started_at=event.started_at,
-                finished_at=None,
-                exit_code=None,
-                out_of_memory=False,
-                failure=None,
-            )
-        case ContainerStopped():
-            return _end(
-                state,
-                event.intent,
-                status=Status.STOPPED,
-                exit_code=state.exit_code if event.exit_code is None else event.exit_code,
-                finished_at=event.finished_at or state.finished_at,
-            )
-        case ContainerPaused():
-            return _end(state, event.intent, status=Status.PAUSED)
-        case ContainerUnpaused():
-            return _end(state, event.intent, status=Status.RUNNING)
-        case ContainerKilled():
-            return _end(state, event.intent)
-        case ContainerLimitsChanged():
-            return _end(state, event.intent, limits=event.limits)
-        case ContainerRemoved():
-            return _end(state, event.intent, status=Status.REMOVED)
-        case ContainerRenamed():
-            return msgspec.structs.replace(state, name=event.name)
-        case ContainerOperationFailed() | ContainerOperationOutcomeUnknown():
-            return _fail(state, event.intent, event.reason)
-        case ContainerOperationSuperseded():
-            return _undo(state, event.intent)
-
-
 IN_PROGRESS = {
     "start": Status.STARTING,
     "stop": Status.STOPPING,
@@ -198,38 +117,141 @@ IN_PROGRESS = {
     "unpause": Status.UNPAUSING,
     "remove": Status.REMOVING,
 }
+"""What a container is called while the operation waits; the newest one names it."""
 
 
-def _undo(state: Container, intent: int) -> Container:
-    """Back to the status before the intent, unless something else has changed it since."""
-    operation = state.waiting(intent)
-    if operation is None or state.status != IN_PROGRESS.get(operation.name):
-        return _end(state, intent)
-    return _end(state, intent, status=operation.before)
+def _settled(state: Container) -> Status:
+    """What the container is by outcomes and observations alone, whatever is asked of it."""
+    waiting = (op.before for op in state.operations if op.name in IN_PROGRESS)
+    return next(waiting, state.status)
 
 
-def _fail(state: Container, intent: int, reason: str) -> Container:
-    operation = state.waiting(intent)
-    failed = operation is not None and operation.name in {"create", "start", "restart"}
-    state = _undo(state, intent)
-    status = Status.FAILED if failed else state.status
-    return msgspec.structs.replace(state, status=status, failure=reason)
+def _settle(
+    state: Container, settled: Status, operations: tuple[Operation, ...], **changes: object
+) -> Container:
+    """The operations that still wait go on from `settled`."""
+    if settled is Status.REMOVED:
+        operations = ()
+    status, chained = settled, list[Operation]()
+    for operation in operations:
+        chained.append(msgspec.structs.replace(operation, before=status))
+        status = IN_PROGRESS.get(operation.name, status)
+    return msgspec.structs.replace(state, status=status, operations=tuple(chained), **changes)
+
+
+def _begin(state: Container, name: str) -> Container:
+    operation = Operation(name=name, intent=state.version, before=state.status)
+    return _settle(state, _settled(state), (*state.operations, operation))
+
+
+def _end(
+    state: Container, intent: int, settled: Status | None = None, **changes: object
+) -> Container:
+    operations = tuple(op for op in state.operations if op.intent != intent)
+    return _settle(state, settled or _settled(state), operations, **changes)
+
+
+def _intend(state: Container, event: ContainerIntent) -> Container:
+    match event:
+        case ContainerRequested():
+            return state
+        case ContainerStartRequested():
+            return _begin(state, "start")
+        case ContainerStopRequested():
+            return _begin(state, "stop")
+        case ContainerRestartRequested():
+            return _begin(state, "restart")
+        case ContainerPauseRequested():
+            return _begin(state, "pause")
+        case ContainerUnpauseRequested():
+            return _begin(state, "unpause")
+        case ContainerKillRequested():
+            return _begin(state, "kill")
+        case ContainerLimitsChangeRequested():
+            return _begin(state, "update limits")
+        case ContainerRemovalRequested():
+            return _begin(state, "remove")
+
+
+def _conclude(state: Container, event: ContainerOutcomeEvent) -> Container:
+    match event:
+        case ContainerCreated():
+            return _end(
+                state,
+                event.intent,
+                Status.CREATED,
+                engine_id=event.engine_id,
+                engine_name=event.engine_name,
+                image_id=event.image_id,
+            )
+        case ContainerStarted() | ContainerRestarted():
+            return _started(state, event)
+        case ContainerStopped():
+            return _end(
+                state,
+                event.intent,
+                Status.STOPPED,
+                exit_code=state.exit_code if event.exit_code is None else event.exit_code,
+                finished_at=event.finished_at or state.finished_at,
+            )
+        case ContainerPaused():
+            return _end(state, event.intent, _unless_stopped(state, Status.PAUSED))
+        case ContainerUnpaused():
+            return _end(state, event.intent, _unless_stopped(state, Status.RUNNING))
+        case ContainerKilled():
+            return _end(state, event.intent)
+        case ContainerLimitsChanged():
+            return _end(state, event.intent, limits=event.limits)
+        case ContainerRemoved():
+            return _end(state, event.intent, Status.REMOVED)
+        case ContainerRenamed():
+            return msgspec.structs.replace(state, name=event.name)
+        case ContainerOperationFailed() | ContainerOperationOutcomeUnknown():
+            failed = event.operation in {"create", "start", "restart"}
+            settled = Status.FAILED if failed else None
+            return _end(state, event.intent, settled, failure=event.reason)
+        case ContainerOperationSuperseded():
+            never_made = event.operation == "create"
+            return _end(state, event.intent, Status.FAILED if never_made else None)
+
+
+def _started(state: Container, event: ContainerStarted | ContainerRestarted) -> Container:
+    """A short-lived container may have been seen to end before its start is recorded."""
+    if state.finished_at is not None and state.finished_at >= event.started_at:
+        return _end(state, event.intent, started_at=event.started_at, failure=None)
+    return _end(
+        state,
+        event.intent,
+        Status.RUNNING,
+        started_at=event.started_at,
+        finished_at=None,
+        exit_code=None,
+        out_of_memory=False,
+        failure=None,
+    )
+
+
+def _unless_stopped(state: Container, status: Status) -> Status:
+    """It may have ended between the engine's answer and its record."""
+    return Status.STOPPED if _settled(state) is Status.STOPPED else status
 
 
 def _observe(state: Container, event: ContainerObserved) -> Container:
     match event:
         case ContainerExited():
-            return msgspec.structs.replace(
+            return _settle(
                 state,
-                status=Status.STOPPED,
+                Status.STOPPED,
+                state.operations,
                 exit_code=event.exit_code,
                 out_of_memory=event.out_of_memory,
                 finished_at=event.finished_at,
             )
         case ContainerStateObserved():
-            return msgspec.structs.replace(state, status=OBSERVED_STATUS[event.status])
+            observed = OBSERVED_STATUS.get(event.status, _settled(state))
+            return _settle(state, observed, state.operations)
         case ContainerDisappeared():
-            return msgspec.structs.replace(state, status=Status.REMOVED, operations=())
+            return _settle(state, Status.REMOVED, ())
 
 
 OBSERVED_STATUS = {
