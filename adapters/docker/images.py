@@ -2,6 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 from docker import auth
@@ -21,6 +22,7 @@ PULL_SILENCE_SECONDS = 300
 # What engines and registries say when asking again is useless: it is not there, not for us, or
 # this engine cannot reach its registry at all, as where everything is loaded by hand.
 _USELESS = ("not found", "denied", "unauthorized", "manifest unknown", "name unknown", "dial tcp")
+_LOGINS: Any = auth  # its stubs leave out the types
 
 
 class Images:
@@ -121,5 +123,5 @@ def _pull_failure(reference: str, reply: Reply) -> ImageNotFound | EngineOutcome
 def _registry_auth(reference: str) -> dict[str, str]:
     """What `docker login` left on this machine for the registry of that image."""
     registry, _ = auth.resolve_repository_name(reference)
-    credentials = auth.resolve_authconfig(auth.load_config(), registry)
-    return {"X-Registry-Auth": auth.encode_header(credentials).decode()} if credentials else {}
+    credentials: object = _LOGINS.resolve_authconfig(_LOGINS.load_config(), registry)
+    return {"X-Registry-Auth": _LOGINS.encode_header(credentials).decode()} if credentials else {}

@@ -4,7 +4,7 @@ Connections are never reused: one that was left in the middle of a stream must n
 call, and closing it is how the engine learns that nobody listens any more.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -43,7 +43,7 @@ class StreamClient:
     @asynccontextmanager
     async def open(
         self, request: StreamRequest, *, body: AsyncIterator[bytes] | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """Raises as a control call would, at the opening and while the answer is read."""
         upload = Upload(body) if body else None
         try:

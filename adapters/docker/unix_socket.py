@@ -6,6 +6,7 @@ failed connection open.
 
 import socket
 from collections.abc import Mapping
+from typing import Any
 
 from docker.transport.unixconn import (
     UnixHTTPAdapter,
@@ -20,7 +21,8 @@ _ANY_URL = "http+docker://localhost"
 class UnixSocketAdapter(UnixHTTPAdapter):
     def __init__(self, path: str, *, timeout_seconds: int, connections: int) -> None:
         super().__init__(f"http+unix://{path}", timeout_seconds, max_pool_size=connections)
-        self.pools[_ANY_URL] = _Pool(_ANY_URL, path, timeout_seconds, connections)
+        pools: Any = self.pools  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
+        pools[_ANY_URL] = _Pool(_ANY_URL, path, timeout_seconds, connections)
 
     def get_connection(
         self,

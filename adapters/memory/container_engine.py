@@ -4,7 +4,7 @@ Its extra methods play the world outside: containers that end or vanish, calls w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -218,7 +218,7 @@ class InMemoryContainerEngine:
     # How it does it
 
     @contextmanager
-    def _call(self, method: str, subject: str = "") -> Iterator[None]:
+    def _call(self, method: str, subject: str = "") -> Generator[None]:
         self.calls.append((method, subject))
         if not self.reachable:
             raise EngineUnavailable("The engine cannot be reached")

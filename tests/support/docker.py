@@ -5,11 +5,12 @@ a dead run left behind can be told from what a living one uses.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any, Protocol
 
 import docker
 import pytest
@@ -18,11 +19,13 @@ from docker.errors import APIError, DockerException
 from adapters.docker import DockerEngine, EngineAddress
 
 RUN_LABEL = "io.eulermaker.test"
+Listed = dict[str, Any]
+Filters = dict[str, str]
 _numbers = count(1)
 
 
 @asynccontextmanager
-async def a_docker_engine(address: EngineAddress | None = None) -> AsyncIterator[DockerEngine]:
+async def a_docker_engine(address: EngineAddress | None = None) -> AsyncGenerator[DockerEngine]:
     """Swept before the first use in a run, and after each."""
     sweep_dead_runs()
     try:
@@ -32,8 +35,29 @@ async def a_docker_engine(address: EngineAddress | None = None) -> AsyncIterator
         remove_all_of(run_id())
 
 
+class Sdk(Protocol):
+    """What tests use of the SDK, with the types that its stubs do not tell."""
+
+    def containers(self, *, all: bool = ..., filters: Filters = ...) -> list[Listed]: ...  # noqa: A002
+    def networks(self, *, names: list[str] = ..., filters: Filters = ...) -> list[Listed]: ...
+    def images(
+        self,
+        name: str | None = ...,
+        *,
+        all: bool = ...,  # noqa: A002
+        filters: Filters = ...,
+    ) -> list[Listed]: ...
+    def inspect_container(self, container: str) -> Listed: ...
+    def create_network(
+        self, name: str, *, check_duplicate: bool, labels: dict[str, str]
+    ) -> Listed: ...
+    def remove_container(self, container: str, *, force: bool, v: bool) -> None: ...
+    def remove_network(self, net_id: str) -> None: ...
+    def remove_image(self, image: str, *, force: bool) -> None: ...
+
+
 @cache
-def sdk() -> docker.APIClient:
+def sdk() -> Sdk:
     """The other door to the same engine, for what the port cannot say."""
     try:
         return docker.APIClient("unix:///var/run/docker.sock", timeout=60)

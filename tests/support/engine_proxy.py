@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -68,7 +68,7 @@ class EngineProxy:
 
 
 @asynccontextmanager
-async def an_engine_proxy() -> AsyncIterator[EngineProxy]:
+async def an_engine_proxy() -> AsyncGenerator[EngineProxy]:
     with tempfile.TemporaryDirectory() as folder:
         proxy = EngineProxy(Path(folder) / "engine.sock")
         server = await asyncio.start_unix_server(proxy.serve, proxy.path)

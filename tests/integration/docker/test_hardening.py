@@ -1,5 +1,7 @@
 """What a container is allowed, seen from inside it and from the engine."""
 
+import msgspec
+
 from adapters.docker.container_spec import create_body
 from domain.containers.spec import Limits
 from domain.ports import EngineContainerSpec
@@ -76,8 +78,7 @@ async def test_the_engine_sees_no_mount_no_privilege_and_a_whole_log(bench: Benc
 
 def test_nothing_but_the_listed_settings_is_ever_sent() -> None:
     body = create_body(EngineContainerSpec(name="a", image="b"))
-    host = body["HostConfig"]
-    assert isinstance(host, dict)
+    host = msgspec.convert(body["HostConfig"], dict[str, object])
     assert set(body) - {"HostConfig"} == {
         *("Image", "Cmd", "Entrypoint", "Env", "User", "WorkingDir", "Labels", "StopTimeout")
     }
