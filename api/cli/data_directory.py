@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 CHECKOUT = Path(__file__).parents[2]
+SYSTEM_DIRECTORY = Path("/var/lib/eulermaker")
 
 
 class DataDirectory(msgspec.Struct, frozen=True):
@@ -35,7 +36,10 @@ class DataDirectory(msgspec.Struct, frozen=True):
 
 
 def default_path() -> Path:
-    """`var` of the checkout, or of the working directory where we are installed elsewhere."""
+    """As `ops/up` decides: for root the system's place, where the servers' account may come too;
+    for others `var` of the checkout, or of the working directory where there is none."""
+    if os.geteuid() == 0:
+        return SYSTEM_DIRECTORY
     root = CHECKOUT if (CHECKOUT / "pyproject.toml").is_file() else Path.cwd()
     return root / "var"
 
