@@ -95,14 +95,23 @@ def copy_out(connection: psycopg.Connection, directory: Path, progress: Progress
     )
 
 
+def check_empty(owner_url: str) -> None:
+    """Raises NotEmpty where something was recorded already."""
+    with psycopg.connect(owner_url, connect_timeout=CONNECT_SECONDS) as connection:
+        row = connection.execute("SELECT to_regclass('log.log_head') IS NULL").fetchone()
+        if row == (True,):
+            return
+        become_owner(connection)
+        _refuse_if_used(connection)
+
+
 def copy_in(owner_url: str, copied: CopiedDatabase, directory: Path, progress: Progress) -> None:
     """In one transaction, into the schema of the time of the backup, which is then brought up to
     date. Raises NotEmpty, MigrationError."""
     migrate(owner_url, migrations=_migrations(copied.migrations))
     with psycopg.connect(owner_url, connect_timeout=CONNECT_SECONDS) as connection:
         become_owner(connection)
-        if _head(connection).position:
-            raise NotEmpty("The database holds a log already. Restore into an empty database.")
+        _refuse_if_used(connection)
         for each in copied.tables:
             _copy_table_in(connection, each, directory / each.file, progress)
     migrate(owner_url)
@@ -110,6 +119,11 @@ def copy_in(owner_url: str, copied: CopiedDatabase, directory: Path, progress: P
 
 def become_owner(connection: psycopg.Connection) -> None:
     connection.execute(SQL("SET ROLE {}").format(Identifier(OWNER)))
+
+
+def _refuse_if_used(connection: psycopg.Connection) -> None:
+    if _head(connection).position:
+        raise NotEmpty("The database holds a log already. Restore into an empty database.")
 
 
 def _tables(connection: psycopg.Connection) -> Sequence[Table]:

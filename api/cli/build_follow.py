@@ -19,6 +19,14 @@ from projections.build_rows import BuildDetails
 
 OUTCOME_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
+OUTCOMES = {
+    Phase.SUCCEEDED: 0,
+    Phase.FAILED: 1,
+    Phase.ERRORED: 2,
+    Phase.TIMED_OUT: 3,
+    Phase.CANCELLED: 4,
+}
+"""The exit status for how a build ended."""
 
 
 async def follow_build(
@@ -52,7 +60,7 @@ async def follow_build(
         output.show_struct(build)
     else:
         _show_outcome(build)
-    return exits.OUTCOMES[build.phase]
+    return OUTCOMES[build.phase]
 
 
 async def read_outcome(client: ApiClient, build_id: str) -> BuildDetails:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from api.cli import exits, output
+from api.cli import output
 from api.cli.build_fetch import Fetched, fetch_artifacts
-from api.cli.build_follow import follow_build, read_outcome
+from api.cli.build_follow import OUTCOMES, follow_build, read_outcome
 from api.cli.client import ApiClient
 from api.cli.container_request import read_container_outcome
 from api.cli.data_directory import CHECKOUT
@@ -138,7 +138,7 @@ async def _build(client: ApiClient, wanted: BuildSpec) -> BuildDetails:
     say(f"==> Build {wanted.name}: {accepted.id}")
     status = await follow_build(client, accepted.id)
     if status != 0:
-        outcome = next(phase for phase, code in exits.OUTCOMES.items() if code == status)
+        outcome = next(phase for phase, code in OUTCOMES.items() if code == status)
         raise NotTrue(f"The build {wanted.name} should have succeeded, but {outcome}.")
     return await read_outcome(client, accepted.id)
 

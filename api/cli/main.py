@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from api.cli import exits
 from api.cli.lazy import LazyGroup
 
 COMMANDS = {
@@ -34,6 +35,7 @@ click.version_option(package_name="eulermaker", prog_name="eulermaker")(cli)
 
 
 def main() -> None:
+    click.UsageError.exit_code = exits.USAGE  # 2 is the outcome of a build
     try:
         cli(prog_name="eulermaker")
     except BrokenPipeError:  # the reader of our output has seen enough

@@ -18,6 +18,6 @@ data_dir_option = click.option(
     envvar="EULERMAKER_DATA_DIR",
     default=default_path,
     callback=_absolute,
-    help="Where everything is kept (or EULERMAKER_DATA_DIR; else ./var).",
+    help="Where everything is kept (or EULERMAKER_DATA_DIR; else as `ops/up` says).",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")

@@ -11,7 +11,7 @@ import click
 from adapters.embedded import EmbeddedServerError, own_data_directory
 from adapters.postgres.errors import MigrationError
 from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.table_copies import NotEmpty, copy_in
+from adapters.postgres.table_copies import NotEmpty, check_empty, copy_in
 from adapters.postgres.verify import verify_log
 from api.cli import backup_files as files
 from api.cli import output
@@ -63,6 +63,7 @@ def _restore(
     manifest: files.Manifest,
     advance: Callable[[int, int], None],
 ) -> Receipt:
+    check_empty(url)
     files.check_tables(directory, manifest)
     key = settings.directory / files.KEY_FILE
     if manifest.key_sha256 and key.is_file() and files.sha256_of(key) != manifest.key_sha256:

@@ -1,0 +1,55 @@
+"""What a script sees: one status per outcome, and none of them for our own trouble."""
+
+import pytest
+from click.testing import CliRunner
+
+from api.cli import exits
+from api.cli.build_follow import OUTCOMES
+from api.cli.main import cli
+from api.cli.problems import read_problem, refusal
+from domain.builds.state import ENDED, Phase
+
+
+def test_every_way_a_build_ends_has_its_own_status() -> None:
+    assert set(OUTCOMES) == ENDED
+    assert len(set(OUTCOMES.values())) == len(OUTCOMES)
+    assert OUTCOMES[Phase.SUCCEEDED] == 0
+
+
+def test_our_own_trouble_is_never_taken_for_an_outcome() -> None:
+    ours = {exits.USAGE, exits.REFUSED, exits.UNAVAILABLE, exits.NOT_ALLOWED, exits.INTERRUPTED}
+    assert ours.isdisjoint(OUTCOMES.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (401, exits.NOT_ALLOWED),
+        (403, exits.NOT_ALLOWED),
+        (404, exits.REFUSED),
+        (409, exits.REFUSED),
+        (429, exits.UNAVAILABLE),
+        (503, exits.UNAVAILABLE),
+    ],
+)
+def test_a_refusal_says_by_its_status_whether_trying_again_helps(
+    status: int, expected: int
+) -> None:
+    assert refusal(read_problem(status, b"{}")).exit_code == expected
+
+
+def test_a_problem_is_told_in_the_words_of_the_service() -> None:
+    body = b'{"type": "urn:x", "title": "No", "detail": "Stop it first.", "rule": "r"}'
+    assert refusal(read_problem(409, body)).message == "Stop it first."
+
+
+def test_an_answer_that_is_no_problem_document_is_still_told() -> None:
+    assert "502: <html>" in refusal(read_problem(502, b"<html>bad gateway")).message
+
+
+def test_every_command_shows_its_help() -> None:
+    runner = CliRunner()
+    for name in cli.list_commands(cli.make_context("eulermaker", [], resilient_parsing=True)):
+        result = runner.invoke(cli, [name, "--help"])
+        assert result.exit_code == 0, name
+        assert "Usage:" in result.output
