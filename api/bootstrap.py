@@ -30,6 +30,7 @@ from adapters.redis.tailed_logs import TailedLogs
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.keys import load_or_create_key
 from adapters.system import SystemClock, TimeOrderedIds
+from api.metrics import MeasuredCommandHandler
 from api.settings import Settings
 from api.workers.container_observer import ContainerObserver
 from api.workers.crash_points import CrashPoints
@@ -78,6 +79,7 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
     """Nothing here waits for a database that is away; whoever needs it does."""
     url = settings.database.service_url or settings.database.url
     keys = await asyncio.to_thread(load_or_create_key, settings.directory / "secrets.key")
+    registry = CollectorRegistry()
     async with AsyncExitStack() as stack:
         pool = open_later(url, role, size=settings.database.pool_size)
         await pool.open()
@@ -103,7 +105,7 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
             pool=pool,
             store=store,
             tail=tail,
-            handler=CommandHandler(store),
+            handler=MeasuredCommandHandler(store, registry),
             blobs=blobs,
             logs=logs,
             log_wake_ups=wake_ups,
@@ -112,7 +114,7 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
             secrets=EncryptedVault(pool, keys),
             clock=SystemClock(),
             ids=TimeOrderedIds(),
-            registry=CollectorRegistry(),
+            registry=registry,
         )
 
 

@@ -15,6 +15,7 @@ from api import bootstrap
 from api.http.app import create_app
 from api.http_parts import http_parts
 from api.logging import configure_logging
+from api.metrics import ProjectionMetrics, side_door
 from api.settings import Settings
 from api.workers.loops import Worker
 from api.workers.projector import Projector
@@ -38,7 +39,9 @@ async def project(settings: Settings) -> None:
     """Keep the read models up to the log."""
     configure_logging(settings.logging)
     async with bootstrap.core(settings, "project") as core:
-        await _work((Projector(core.database_url, core.tail),))
+        report = ProjectionMetrics(core.registry).report
+        async with side_door(core.registry, settings.server.host, settings.metrics.project_port):
+            await _work((Projector(core.database_url, core.tail, report=report),))
 
 
 async def work(settings: Settings) -> None:
@@ -49,7 +52,9 @@ async def work(settings: Settings) -> None:
         bootstrap.engine(settings) as docker,
         _queries(core) as queries,
     ):
-        await _work(bootstrap.workers(core, docker, queries, await bootstrap.installation(core)))
+        installed_as = await bootstrap.installation(core)
+        async with side_door(core.registry, settings.server.host, settings.metrics.work_port):
+            await _work(bootstrap.workers(core, docker, queries, installed_as))
 
 
 @asynccontextmanager

@@ -99,6 +99,17 @@ class LoggingSettings(Section, frozen=True, kw_only=True):
     format: Literal["json", "console"] = "json"
 
 
+class MetricsSettings(Section, frozen=True, kw_only=True):
+    """Ports on which the roles without an API show what they measure; 0 for none.
+
+    also: `host:port` of other roles, whose measurements the API shows with its own.
+    """
+
+    project_port: Port = 0
+    work_port: Port = 0
+    also: tuple[str, ...] = ()
+
+
 class ClientSettings(Section, frozen=True, kw_only=True):
     """For the command line: where the service is and which key to show it.
 
@@ -127,6 +138,7 @@ class Settings(Section, frozen=True, kw_only=True):
     storage: StorageSettings = StorageSettings()
     access: AccessSettings = AccessSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
     client: ClientSettings = ClientSettings()
     testing: TestingSettings = TestingSettings()
 

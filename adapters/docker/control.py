@@ -23,9 +23,9 @@ from adapters.docker.errors import Reply, broken
 from adapters.docker.unix_socket import CONNECT_SECONDS, UnixSocketAdapter
 from domain.errors import EngineError, EngineOutcomeUnknown, EngineUnavailable
 
-THREADS = 16
+THREADS = 64  # a stop holds one for as long as its grace lasts
 CALL_SECONDS = 60
-_GRACE_SECONDS = 2
+GRACE_SECONDS = 2  # for a thread to report its own timeout
 
 Query = Mapping[str, str]
 
@@ -56,7 +56,7 @@ class ControlClient:
     ) -> Reply:
         call = _Call(method, path, query or {}, body, timeout_seconds)
         try:
-            async with asyncio.timeout(timeout_seconds + _GRACE_SECONDS):
+            async with asyncio.timeout(timeout_seconds + GRACE_SECONDS):
                 return await self._in_thread(call)
         except TimeoutError as error:
             raise _too_late(call) from error
@@ -69,7 +69,7 @@ class ControlClient:
             return self._engine.api_version
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(CALL_SECONDS + _GRACE_SECONDS):
+            async with asyncio.timeout(CALL_SECONDS + GRACE_SECONDS):
                 return (await loop.run_in_executor(self._threads, self._negotiated)).api_version
         except TimeoutError as error:
             raise EngineUnavailable("The engine does not tell its version") from error

@@ -10,6 +10,7 @@ from api.http import errors as e
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
 from api.http.parts import ReadinessCheck
+from api.metrics import metrics_of_others
 
 CHECK_SECONDS = 2.0
 
@@ -33,8 +34,9 @@ async def get_readiness(call: Call[Nothing, Nothing]) -> Answered[Health]:
 
 
 async def get_metrics(call: Call[Nothing, Nothing]) -> web.Response:
-    text = generate_latest(call.parts.registry)
-    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+    own = generate_latest(call.parts.registry)
+    others = await metrics_of_others(call.parts.settings.metrics.also)
+    return web.Response(body=own + others, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _check(check: ReadinessCheck) -> str | None:

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.workers.crash_points import CrashPoint, CrashPoints
 from api.workers.loops import Worker, backoff
@@ -23,6 +23,7 @@ from domain.containers.commands import RecordContainerOperationFailed
 from domain.errors import (
     ConcurrencyConflict,
     DomainError,
+    EngineError,
     EngineOutcomeUnknown,
     Refusal,
     StoreUnavailable,
@@ -32,7 +33,7 @@ from domain.ports import ClaimedEffect, Clock, EffectStore, ImageBuilds
 from domain.processes.effects import BuildEffects, ContainerEffects, SendCommand
 
 ACTOR = "system:executor"
-MAX_AT_ONCE = 16
+MAX_AT_ONCE = 48
 LEASE_SECONDS = 30.0
 EXTEND_SECONDS = 10.0
 POLL_SECONDS = 1.0
@@ -62,6 +63,13 @@ class ExecutorMetrics:
         )  # fmt: skip
         self.seconds = Histogram(
             "eulermaker_effect_seconds", "Time to carry an effect out.", ["effect"],
+            registry=registry,
+        )  # fmt: skip
+        self.depth = Gauge(
+            "eulermaker_effects_waiting", "Effects due or under way.", registry=registry
+        )
+        self.engine_errors = Counter(
+            "eulermaker_engine_errors", "Calls to the engine that failed.", ["error"],
             registry=registry,
         )  # fmt: skip
 
@@ -144,6 +152,7 @@ class Executor(Worker):
 
     async def _keep_leases(self) -> None:
         while True:
+            self._metrics.depth.set(await self._effects.depth())
             await asyncio.sleep(EXTEND_SECONDS)
             await self._effects.extend(
                 self._owner, list(self._running), lease_seconds=LEASE_SECONDS
@@ -198,6 +207,8 @@ class Executor(Worker):
             log.info("outcome refused", effect=claimed.effect_id, reason=str(refusal))
 
     async def _after_error(self, claimed: ClaimedEffect, error: Exception) -> None:
+        if isinstance(error, EngineError):
+            self._metrics.engine_errors.labels(type(error).__name__).inc()
         known = isinstance(error, DomainError | TimeoutError)
         log.warning(
             "effect to be tried again",
