@@ -68,7 +68,7 @@ def _kind(what: str, path: str) -> e.ProblemType:
     if "matching regex" in what:
         is_name = path.endswith((".name", "key in $.labels"))
         return e.ILLEGAL_NAME if is_name else e.ILLEGAL_VALUE
-    if re.search(r"[<>]=? |length|Invalid (enum )?value", what):
+    if re.search(r"[<>]=? |length|Invalid ", what):
         return e.ILLEGAL_VALUE
     return e.WRONG_TYPE
 

@@ -31,10 +31,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LogSource(Protocol):
-    """The parts of a log in order. `ended`: no further part will come."""
+    """The parts of a log in order.
+
+    ended: whatever writes it has ended. grows: until then there may be further parts.
+    """
 
     parts: list[Part]
     ended: bool
+    grows: bool
 
     async def refresh(self) -> None:
         """Raises Rejected when there is no such thing."""
@@ -49,6 +53,7 @@ class BuildLog:
     ) -> None:
         self.parts: list[Part] = []
         self.ended = False
+        self.grows = True
         self._store = parts.store
         self._tenant = tenant
         self._build_id = build_id
@@ -102,6 +107,7 @@ class ContainerLog:
     def __init__(self, parts: HttpParts, tenant: str, container_id: str) -> None:
         self.parts: list[Part] = []
         self.ended = False
+        self.grows = False
         self._handler = parts.handler
         self._tenant = tenant
         self._container_id = container_id

@@ -23,7 +23,7 @@ from domain.ports import LogChunk, LogStreamName
 READ_BYTES = 262_144
 WAIT_SECONDS = 1.0
 IDLE_FRAME_SECONDS = 15.0
-CLOSING_SECONDS = 5.0
+CLOSING_SECONDS = 3.0
 NDJSON = "application/x-ndjson"
 NEXT_OFFSET = "X-Log-Next-Offset"
 
@@ -166,7 +166,7 @@ class LogReader:
                     yield piece
                 base += (await self._end(self._source.parts[index]))[0]
                 index += 1
-            if not self._follow or self._source.ended:
+            if not self._follow or self._source.ended or not self._source.grows:
                 return
             await self._pause(None)
             await self._source.refresh()

@@ -12,8 +12,8 @@ from api.http import errors as e
 from api.http.app_keys import PARTS
 from api.http.metrics import HttpMetrics
 
-ADDRESS = "address"
-CORRELATION_ID = "correlation_id"
+ADDRESS = web.RequestKey("address", str)
+CORRELATION_ID = web.RequestKey("correlation_id", str)
 HEADER = "X-Correlation-Id"
 GIVEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
 TRACE = re.compile(r"00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")

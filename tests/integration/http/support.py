@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -128,11 +129,7 @@ class FoldedQueries:
 
     async def _one(self, name: str, tenant: str, field: str, key: str, at_least: int) -> Any:
         stamp = self._stamp(name, at_least)
-        rows = [
-            r
-            for r in await self._rows(name)
-            if (r.tenant, getattr(r, field)) == (tenant, key)
-        ]
+        rows = [r for r in await self._rows(name) if (r.tenant, getattr(r, field)) == (tenant, key)]
         return Answer(value=rows[0] if rows else None, **stamp)
 
     async def list_containers(
@@ -172,7 +169,11 @@ class FoldedQueries:
         return found
 
     async def list_audit(
-        self, tenant: str, *, wanted: AuditFilter = AuditFilter(), page: Slice = FIRST  # noqa: B008
+        self,
+        tenant: str,
+        *,
+        wanted: AuditFilter = AuditFilter(),
+        page: Slice = FIRST,  # noqa: B008
     ) -> Page[AuditRow]:
         fields = {"actor": wanted.actor, "outcome": wanted.outcome, "command": wanted.command}
         found: Page[AuditRow] = await self._page("audit", tenant, page, fields)
@@ -308,8 +309,9 @@ class Service:
         if body is not None:
             given.setdefault("Content-Type", "application/json")
         content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        data = None if content is None else io.BytesIO(content)
         return await self.client.request(
-            method, path, data=content, headers={**self.headers(role), **given}
+            method, path, data=data, headers={**self.headers(role), **given}
         )
 
     async def get(self, path: str, *, role: Role = Role.ADMIN) -> Any:
@@ -335,7 +337,9 @@ class Service:
         return await self.post("/v1/builds", body, **headers)
 
     async def a_container(self, name: str = "web", **headers: str) -> Any:
-        return await self.post("/v1/containers", {"spec": {"name": name, "image": "web:1"}}, **headers)
+        return await self.post(
+            "/v1/containers", {"spec": {"name": name, "image": "web:1"}}, **headers
+        )
 
 
 GENEROUS = Settings.load(

@@ -1,0 +1,194 @@
+"""Default deny: every route, every role; keys, tickets and what is recorded of who fails."""
+
+import re
+
+import msgspec
+import pytest
+
+from api.http.route import PUBLIC, Public
+from api.http.routes import ROUTES
+from api.settings import AccessSettings, Settings
+from domain.access.roles import Permission, Role, permits
+from tests.integration.http.support import Service, problem, run
+
+ALLOWED: dict[Role, set[str]] = {
+    Role.VIEWER: {"builds:read", "containers:read", "statistics:read"},
+    Role.BUILDER: {
+        "builds:read",
+        "builds:submit",
+        "containers:read",
+        "events:read",
+        "statistics:read",
+    },
+    Role.OPERATOR: {
+        "builds:read",
+        "containers:operate",
+        "containers:read",
+        "events:read",
+        "statistics:read",
+    },
+    Role.AUDITOR: {
+        "audit:read",
+        "builds:read",
+        "containers:read",
+        "events:read",
+        "projections:read",
+        "statistics:read",
+    },
+    Role.ADMIN: {permission.value for permission in Permission},
+}
+"""Written out again on purpose: whoever changes a role changes it twice."""
+
+PUBLIC_PATHS = {"/healthz", "/readyz", "/v1/openapi.json"}
+SAMPLE = {"digest": f"sha256:{'0' * 64}"}
+
+
+def concrete(path: str) -> str:
+    return re.sub(r"{(\w+)}", lambda match: SAMPLE.get(match[1], "some-id"), path)
+
+
+def test_only_these_routes_are_public() -> None:
+    assert {route.path for route in ROUTES if route.permission is PUBLIC} == PUBLIC_PATHS
+
+
+def test_every_route_lets_in_exactly_the_roles_of_its_permission() -> None:
+    async def story(service: Service) -> None:
+        for route in ROUTES:
+            for role in Role:
+                response = await service.call(route.method, concrete(route.path), role=role)
+                permission = route.permission
+                let_in = isinstance(permission, Public) or permission.value in ALLOWED[role]
+                assert (response.status != 403) == let_in, (route.path, role, response.status)
+                assert response.status not in {401, 500}, (route.path, role)
+
+    run(story)
+
+
+def test_no_route_answers_without_a_key_unless_it_is_public() -> None:
+    async def story(service: Service) -> None:
+        for route in ROUTES:
+            for method in {route.method, "HEAD" if route.method == "GET" else route.method}:
+                response = await service.client.request(method, concrete(route.path))
+                expected = 200 if route.path in PUBLIC_PATHS else 401
+                assert response.status == expected, (method, route.path)
+
+    run(story)
+
+
+def test_whatever_the_router_knows_comes_from_the_table() -> None:
+    async def story(service: Service) -> None:
+        known = {
+            (route.method, route.resource.canonical)
+            for route in service.client.app.router.routes()
+            if route.resource is not None and route.method != "HEAD"
+        }
+        assert known == {(route.method, route.path) for route in ROUTES}
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("", "missing"),
+        ("Basic eDp5", "malformed"),
+        ("Bearer em_nonsense", "malformed"),
+        (f"Bearer em_stranger_{'0' * 64}", "unknown"),
+        (f"Bearer em_key-admin_{'0' * 64}", "wrong-secret"),
+    ],
+)
+def test_a_failed_authentication_is_recorded_without_the_secret(header: str, reason: str) -> None:
+    async def story(service: Service) -> None:
+        response = await service.client.get("/v1/builds", headers={"Authorization": header})
+        assert await problem(response) == (401, "unauthenticated")
+        assert "Bearer" in response.headers["WWW-Authenticate"]
+        last = (await service.store.read_log(0))[-1]
+        assert last.type == "AuthenticationFailed"
+        assert msgspec.json.decode(last.data)["reason"] == reason
+        assert b"0" * 64 not in last.data
+
+    run(story)
+
+
+def test_a_denied_permission_is_recorded() -> None:
+    async def story(service: Service) -> None:
+        response = await service.call("POST", "/v1/keys", {"role": "admin"}, role=Role.BUILDER)
+        assert await problem(response) == (403, "forbidden")
+        assert (await response.json())["permission"] == "keys:manage"
+        row = (await service.get("/v1/audit?outcome=denied"))["items"][0]
+        assert (row["actor"], row["source_address"]) == ("key:key-builder", "127.0.0.1")
+
+    run(story)
+
+
+def test_a_flood_of_failures_is_recorded_only_up_to_the_limit() -> None:
+    settings = Settings(
+        access=AccessSettings(recorded_failures_per_minute=3, requests_per_second_and_address=1_000)
+    )
+
+    async def story(service: Service) -> None:
+        before = service.store.position
+        for _ in range(10):
+            assert (await service.client.get("/v1/builds")).status == 401
+        assert service.store.position == before + 3
+
+    run(story, settings)
+
+
+@pytest.mark.parametrize(
+    "named", ["requests_per_second_and_key", "requests_per_second_and_address"]
+)
+def test_too_many_requests_are_told_when_to_come_back(named: str) -> None:
+    async def story(service: Service) -> None:
+        headers = service.headers() if "key" in named else {}
+        responses = [await service.client.get("/v1/builds", headers=headers) for _ in range(5)]
+        assert await problem(responses[-1]) == (429, "too-many-requests")
+        assert int(responses[-1].headers["Retry-After"]) >= 1
+
+    run(story, Settings(access=AccessSettings(**{named: 2})))
+
+
+def test_a_created_key_works_and_its_token_is_shown_once() -> None:
+    async def story(service: Service) -> None:
+        body = {"role": "viewer", "label": "dashboard"}
+        created = await service.post("/v1/keys", body, Idempotency_Key="create-key-1")
+        again = await service.post("/v1/keys", body, Idempotency_Key="create-key-1")
+        assert (again["id"], again["token"], again["replayed"]) == (created["id"], None, True)
+        headers = {"Authorization": f"Bearer {created['token']}"}
+        assert (await service.client.get("/v1/builds", headers=headers)).status == 200
+        listed = await service.get("/v1/keys")
+        assert "secret_sha256" not in str(listed)
+        assert created["id"] in {row["key_id"] for row in listed["value"]}
+        secret = created["token"].rpartition("_")[2]
+        assert not [e for e in await service.store.read_log(0) if secret.encode() in e.data]
+
+    run(story)
+
+
+def test_an_idempotency_key_makes_one_key_only() -> None:
+    async def story(service: Service) -> None:
+        await service.post("/v1/keys", {"role": "viewer"}, Idempotency_Key="create-key-1")
+        other = await service.call(
+            "POST", "/v1/keys", {"role": "admin"}, Idempotency_Key="create-key-1"
+        )
+        assert await problem(other) == (422, "command-id-reused")
+
+    run(story)
+
+
+def test_a_revoked_key_is_refused_at_once() -> None:
+    async def story(service: Service) -> None:
+        await service.get("/v1/builds", role=Role.VIEWER)
+        await service.post("/v1/keys/key-viewer/revoke", {"reason": "lost"})
+        async with service.client.ws_connect("/v1/events", headers=service.headers()) as socket:
+            await service.a_build()
+            await socket.receive_json()  # so this process has seen the revocation, too
+        response = await service.call("GET", "/v1/builds", role=Role.VIEWER)
+        assert await problem(response) == (401, "unauthenticated")
+
+    run(story)
+
+
+def test_roles_here_and_in_the_domain_agree() -> None:
+    for role in Role:
+        assert {p.value for p in Permission if permits(role, p)} == ALLOWED[role]

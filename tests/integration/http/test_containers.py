@@ -1,0 +1,84 @@
+import pytest
+
+from tests.integration.http.support import Service, problem, run
+
+SECRET = "correct horse battery staple"
+WITH_SECRET = {"spec": {"name": "web", "image": "web:1"}, "secrets": {"PASSWORD": SECRET}}
+
+
+def test_a_requested_container_can_be_found() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_container()
+        path = f"/v1/containers/{accepted['id']}?min_position={accepted['position']}"
+        found = await service.get(path)
+        assert (found["value"]["name"], found["value"]["status"]) == ("web", "starting")
+        assert found["value"]["version"] == accepted["version"] == 2
+
+    run(story)
+
+
+def test_a_secret_is_in_the_vault_and_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.post("/v1/containers", WITH_SECRET)
+        path = f"/v1/containers/{accepted['id']}"
+        found = await service.get(path)
+        secret = found["value"]["spec"]["secrets"][0]
+        assert await service.secrets.get("default", secret["reference"]) == SECRET
+        history = await (await service.call("GET", f"{path}/history")).text()
+        assert SECRET not in f"{found}{history}"
+        wrong = {**WITH_SECRET, "spec": {}}
+        assert SECRET not in await (await service.call("POST", "/v1/containers", wrong)).text()
+
+    run(story)
+    captured = capsys.readouterr()
+    assert SECRET not in captured.out + captured.err
+
+
+def test_a_repeated_request_with_a_secret_is_the_same_container() -> None:
+    async def story(service: Service) -> None:
+        first = await service.post("/v1/containers", WITH_SECRET, Idempotency_Key="request-1")
+        again = await service.post("/v1/containers", WITH_SECRET, Idempotency_Key="request-1")
+        assert again == {**first, "replayed": True}
+        other = {**WITH_SECRET, "secrets": {"PASSWORD": "another"}}
+        response = await service.call("POST", "/v1/containers", other, Idempotency_Key="request-1")
+        assert await problem(response) == (422, "command-id-reused")
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "event"),
+    [
+        ("stop", {"grace_seconds": 1}, "ContainerStopRequested"),
+        ("kill", {"signal": "TERM"}, "ContainerKillRequested"),
+        ("rename", {"name": "other"}, "ContainerRenamed"),
+    ],
+)
+def test_an_operation_is_recorded(path: str, body: object, event: str) -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_container()
+        response = await service.call("POST", f"/v1/containers/{accepted['id']}/{path}", body)
+        assert response.status == 202
+        assert response.headers["Location"] == f"/v1/containers/{accepted['id']}"
+        history = await service.get(f"/v1/containers/{accepted['id']}/history")
+        assert history["items"][-1]["type"] == event
+
+    run(story)
+
+
+def test_removal_of_a_running_container_needs_force() -> None:
+    async def story(service: Service) -> None:
+        path = f"/v1/containers/{(await service.a_container())['id']}"
+        assert await problem(await service.call("DELETE", path)) == (409, "refused-state")
+        assert (await service.call("DELETE", f"{path}?force=true")).status == 202
+
+    run(story)
+
+
+def test_replay_of_a_container_shows_each_state() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_container()
+        replay = await service.get(f"/v1/containers/{accepted['id']}/replay")
+        assert [s["state"]["status"] for s in replay["items"]] == ["requested", "starting"]
+
+    run(story)

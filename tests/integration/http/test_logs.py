@@ -1,0 +1,222 @@
+"""Logs over HTTP: whole, from an offset, live, each stream apart, text and frames."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientResponse
+
+from api.http import logs
+from domain.access.commands import RevokeKey
+from domain.access.roles import Role
+from domain.builds import commands as c
+from domain.builds.events import Step, StepLog
+from domain.ports import LogChunk, LogStreamName
+from domain.processes.naming import container_log, step_log
+from tests.integration.http.support import Service, run
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FRAMES = {"Accept": "application/x-ndjson"}
+ROOT = {"key": "k", "image": "i", "image_id": "i", "packages_digest": "d", "reused": True}
+
+
+class Writer:
+    """Writes one log as the worker does."""
+
+    def __init__(self, service: Service, subject: str) -> None:
+        self._service = service
+        self._subject = subject
+        self._chunks = 0
+        self.size = 0
+
+    async def write(self, data: bytes, stream: LogStreamName = "stdout") -> None:
+        chunk = LogChunk(sequence=self._chunks, stream=stream, offset=self.size, data=data)
+        await self._service.logs.append("default", self._subject, (chunk,))
+        self._chunks, self.size = self._chunks + 1, self.size + len(data)
+        await self._service.wake_ups.notify("default", self._subject)
+
+    async def close(self) -> None:
+        await self._service.logs.close("default", self._subject)
+        await self._service.wake_ups.notify("default", self._subject)
+
+
+async def begin_step(service: Service, build_id: str, step: Step) -> Writer:
+    await service.command(
+        c.RecordStepStarted(
+            build_id=build_id,
+            attempt=1,
+            step=step,
+            round=1,
+            engine_name="em",
+            image_id="i",
+            started_at=NOW,
+        )
+    )
+    return Writer(service, step_log(build_id, 1, step, 1))
+
+
+async def finish_step(
+    service: Service, build_id: str, step: Step, size: int, *, exit_code: int = 0
+) -> None:
+    await service.command(
+        c.RecordStepFinished(
+            build_id=build_id,
+            attempt=1,
+            step=step,
+            round=1,
+            exit_code=exit_code,
+            out_of_memory=False,
+            finished_at=NOW,
+            log=StepLog(size=size),
+        )
+    )
+
+
+async def two_steps(service: Service) -> str:
+    """A build whose toolchain step wrote `one, two, ` and whose resolve step failed with `three`."""
+    build_id: str = (await service.a_build())["id"]
+    toolchain = await begin_step(service, build_id, Step.TOOLCHAIN)
+    await toolchain.write(b"one, ")
+    await toolchain.write(b"two, ", "stderr")
+    await toolchain.close()
+    await finish_step(service, build_id, Step.TOOLCHAIN, toolchain.size)
+    await service.command(
+        c.RecordBuildRootPrepared(
+            build_id=build_id, attempt=1, step=Step.TOOLCHAIN, round=1, **ROOT
+        )
+    )
+    resolve = await begin_step(service, build_id, Step.RESOLVE)
+    await resolve.write(b"three")
+    await resolve.close()
+    await finish_step(service, build_id, Step.RESOLVE, resolve.size, exit_code=1)
+    return build_id
+
+
+async def text(service: Service, path: str) -> str:
+    response = await service.call("GET", path)
+    assert response.status == 200
+    return await response.text()
+
+
+async def frames(response: ClientResponse) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(line) for line in (await response.read()).splitlines()]
+
+
+@pytest.mark.parametrize("follow", ["false", "true"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", "one, two, three"),
+        ("&step=toolchain", "one, two, "),
+        ("&step=rpmbuild", ""),
+        ("&stream=stderr", "two, "),
+        ("&offset=3", ", two, three"),
+        ("&offset=7", "o, three"),
+        ("&offset=12", "ree"),
+        ("&offset=100", ""),
+    ],
+)
+def test_a_finished_log_is_the_same_stored_or_followed(
+    query: str, expected: str, follow: str
+) -> None:
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{await two_steps(service)}/log?follow={follow}{query}"
+        assert await text(service, path) == expected
+
+    run(story)
+
+
+def test_frames_say_which_step_and_where_to_resume() -> None:
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{await two_steps(service)}/log"
+        response = await service.call("GET", path, Accept="application/x-ndjson")
+        got = await frames(response)
+        assert [(f.get("step"), f.get("stream"), f["offset"]) for f in got[:-1]] == [
+            ("toolchain", "stdout", 5),
+            ("toolchain", "stderr", 10),
+            ("resolve", "stdout", 15),
+        ]
+        assert got[-1] == {"offset": 15, "end": True}
+        assert response.headers["X-Log-Next-Offset"] == "15"
+        assert await text(service, f"{path}?offset={got[1]['offset']}") == "three"
+
+    run(story)
+
+
+def test_a_character_cut_in_two_comes_whole() -> None:
+    async def story(service: Service) -> None:
+        build_id = (await service.a_build())["id"]
+        writer = await begin_step(service, build_id, Step.TOOLCHAIN)
+        encoded = "naïve".encode()
+        await writer.write(encoded[:3])
+        await writer.write(encoded[3:])
+        response = await service.call("GET", f"/v1/builds/{build_id}/log", **FRAMES)
+        assert "".join(f.get("text", "") for f in await frames(response)) == "naïve"
+
+    run(story)
+
+
+def test_a_live_log_is_followed_from_step_to_step_to_the_end() -> None:
+    async def story(service: Service) -> None:
+        build_id = (await service.a_build())["id"]
+        response = await service.call("GET", f"/v1/builds/{build_id}/log?follow=true")
+        toolchain = await begin_step(service, build_id, Step.TOOLCHAIN)
+        for piece in (b"one ", b"two "):
+            await toolchain.write(piece)
+            assert await response.content.readexactly(4) == piece
+        await finish_step(service, build_id, Step.TOOLCHAIN, toolchain.size)
+        await service.command(
+            c.RecordBuildRootPrepared(
+                build_id=build_id, attempt=1, step=Step.TOOLCHAIN, round=1, **ROOT
+            )
+        )
+        resolve = await begin_step(service, build_id, Step.RESOLVE)
+        await resolve.write(b"three")
+        await resolve.close()
+        await finish_step(service, build_id, Step.RESOLVE, resolve.size, exit_code=1)
+        assert await response.content.read() == b"three"
+
+    run(story)
+
+
+def test_a_follower_is_cut_off_when_its_key_is_revoked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "WAIT_SECONDS", 0.05)
+
+    async def story(service: Service) -> None:
+        build_id = (await service.a_build())["id"]
+        path = f"/v1/builds/{build_id}/log?follow=true"
+        response = await service.call("GET", path, role=Role.VIEWER)
+        await service.command(RevokeKey(key_id="key-viewer"))
+        with pytest.raises(Exception, match=r"(?i)payload|disconnected|closed"):
+            await response.read()
+
+    run(story)
+
+
+def test_a_service_that_stops_ends_its_followers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "WAIT_SECONDS", 0.05)
+
+    async def story(service: Service) -> None:
+        build_id = (await service.a_build())["id"]
+        await service.call("GET", f"/v1/builds/{build_id}/log?follow=true")
+        async with asyncio.timeout(3):
+            await service.client.server.close()
+
+    run(story)
+
+
+def test_the_log_of_a_container_is_followed_until_it_ends() -> None:
+    async def story(service: Service) -> None:
+        accepted = await service.a_container()
+        writer = Writer(service, container_log(accepted["id"], 1))
+        path = f"/v1/containers/{accepted['id']}/log?follow=true&stream=stdout"
+        response = await service.call("GET", path)
+        await writer.write(b"noise", "stderr")
+        await writer.write(b"hello")
+        assert await response.content.readexactly(5) == b"hello"
+        await writer.close()
+        assert await response.content.read() == b""
+
+    run(story)
