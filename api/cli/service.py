@@ -1,6 +1,7 @@
 """The parts of the service and their order: servers, migrations, roles, first key, readiness."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from api.cli.data_directory import DataDirectory, ensure_secret, read_text, writ
 from api.cli.readiness import wait_until_ready
 from api.cli.steps import say, step
 from api.cli.supervise import Role, RoleKeeper, Server, finish, keep_serving
-from api.settings import Settings
+from api.settings import MetricsSettings, Settings
 
 ROLES = ("serve", "project", "work")
 SERVICE_USER = "eulermaker_service"
@@ -35,6 +36,7 @@ class Service:
             "EULERMAKER_DATA_DIR": str(settings.directory),
             "EULERMAKER_SERVER_HOST": server.host,
             "EULERMAKER_SERVER_PORT": str(server.port),
+            **_metrics_ports(settings),
         }
         self._owner_url = settings.database.url
         self._embedded: list[tuple[Server, str, Callable[[str], None]]] = []
@@ -158,6 +160,24 @@ class Service:
                 say(str(outcome))
         if self.was_ready:
             say("Stopped. Nothing is lost: the same command goes on from here.")
+
+
+def _metrics_ports(settings: Settings) -> dict[str, str]:
+    """The one address of the API shows what all roles measure, unless configured otherwise."""
+    if settings.metrics != MetricsSettings():
+        return {}
+    host, project, work = settings.server.host, _free_port(), _free_port()
+    return {
+        "EULERMAKER_METRICS_PROJECT_PORT": str(project),
+        "EULERMAKER_METRICS_WORK_PORT": str(work),
+        "EULERMAKER_METRICS_ALSO": f"{host}:{project},{host}:{work}",
+    }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
 
 
 @asynccontextmanager
