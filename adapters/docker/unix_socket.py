@@ -6,7 +6,7 @@ failed connection open.
 
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
 
 from docker.transport.unixconn import (
     UnixHTTPAdapter,
@@ -21,7 +21,7 @@ _ANY_URL = "http+docker://localhost"
 class UnixSocketAdapter(UnixHTTPAdapter):
     def __init__(self, path: str, *, timeout_seconds: int, connections: int) -> None:
         super().__init__(f"http+unix://{path}", timeout_seconds, max_pool_size=connections)
-        pools: Any = self.pools  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
+        pools = cast("dict[str, UnixHTTPConnectionPool]", self.pools)
         pools[_ANY_URL] = _Pool(_ANY_URL, path, timeout_seconds, connections)
 
     def get_connection(

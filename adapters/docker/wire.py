@@ -93,6 +93,7 @@ def container(body: bytes) -> EngineContainer:
     reply = msgspec.json.decode(body, type=ContainerReply)
     state = reply.state
     ended = state.status in ENDED
+    started_at = moment(state.started_at)
     return EngineContainer(
         engine_id=reply.id,
         name=reply.name.removeprefix("/"),
@@ -102,11 +103,18 @@ def container(body: bytes) -> EngineContainer:
         exit_code=state.exit_code if ended else None,
         out_of_memory=state.out_of_memory,
         created_at=moment(reply.created),
-        started_at=moment(state.started_at),
+        started_at=started_at,
         # While it runs again, the engine still shows the end of the run before.
-        finished_at=moment(state.finished_at) if ended else None,
+        finished_at=_end(started_at, moment(state.finished_at)) if ended else None,
         error=state.error,
     )
+
+
+def _end(started_at: datetime | None, finished_at: datetime | None) -> datetime | None:
+    """The engine notes a start when it learns of it: a program may have ended before that."""
+    if started_at is None or finished_at is None:
+        return finished_at
+    return max(started_at, finished_at)
 
 
 def image(body: bytes) -> EngineImage:

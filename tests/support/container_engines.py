@@ -12,10 +12,17 @@ import pytest
 
 from adapters.docker import DockerEngine
 from adapters.memory.container_engine import InMemoryContainerEngine, Program
-from domain.ports import EngineContainer, EngineContainerSpec, LogFrame, LogStreamName
+from domain.ports import (
+    ContainerEngine,
+    EngineContainer,
+    EngineContainerSpec,
+    LogFrame,
+    LogStreamName,
+)
 from tests.support.docker import a_docker_engine, base_image, labels, new_name
 
 Engine = DockerEngine | InMemoryContainerEngine
+PORT: tuple[type[ContainerEngine], ...] = (DockerEngine, InMemoryContainerEngine)
 DEADLINE_SECONDS = 60
 MEBIBYTE = 1024 * 1024
 WAITS = ("sleep", "1000")

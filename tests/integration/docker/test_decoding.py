@@ -78,6 +78,16 @@ def test_a_time_that_never_was_is_none_and_nanoseconds_are_cut() -> None:
     assert wire.moment("2024-05-06T15:08:09.1234567+08:00") == expected
 
 
+def test_a_program_that_ended_before_its_start_was_noted_ended_at_its_start() -> None:
+    body = (
+        b'{"Id":"1","Name":"/a","Image":"i","Created":"2024-05-06T07:08:09Z","Config":{},"State":'
+        b'{"Status":"exited","ExitCode":3,"StartedAt":"2024-05-06T07:08:10.5Z",'
+        b'"FinishedAt":"2024-05-06T07:08:10.4Z"}}'
+    )
+    found = wire.container(body)
+    assert found.finished_at == found.started_at
+
+
 def test_an_event_tells_neither_command_lines_nor_strange_labels() -> None:
     line = (
         b'{"Action":"exec_create: mysql -psecret","Actor":{"Attributes":'

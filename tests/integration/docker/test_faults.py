@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adapters.docker import DockerEngine, EngineAddress
+from adapters.docker import DockerEngine, EngineAddress, control
 from adapters.docker.address import Endpoint
 from adapters.docker.containers import Containers
 from adapters.docker.control import ControlClient
@@ -66,55 +66,63 @@ class BlindControl(ControlClient):
 @on_docker
 async def test_a_look_that_fails_after_the_deed_does_not_deny_the_deed(bench: Bench) -> None:
     name = await bench.created()
-    control = BlindControl(Endpoint(socket=ENGINE_SOCKET))
+    calls = BlindControl(Endpoint(socket=ENGINE_SOCKET))
     with pytest.raises(EngineOutcomeUnknown):
-        await Containers(control).start(name)
-    await control.close()
+        await Containers(calls).start(name)
+    await calls.close()
     assert await bench.status(name) == "running"
 
 
 def test_silence_is_unknown_and_frees_the_caller_in_time() -> None:
     async def body() -> None:
         async with an_engine_proxy() as proxy:
-            control = client(proxy)
-            await control.call("GET", "/_ping")
+            calls = client(proxy)
+            await calls.call("GET", "/_ping")
             proxy.mutes = b"/info"
             with pytest.raises(EngineOutcomeUnknown):
-                await control.call("GET", "/info", timeout_seconds=0.2)
-            await control.close()
+                await calls.call("GET", "/info", timeout_seconds=0.2)
+            await calls.close()
 
     asyncio.run(body())
 
 
-def test_a_call_that_found_no_thread_in_time_is_never_made() -> None:
+def test_a_call_that_found_no_thread_in_time_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "GRACE_SECONDS", 0)
+
     async def body() -> None:
         async with an_engine_proxy() as proxy:
-            control = client(proxy, threads=1)
-            await control.call("GET", "/_ping")
+            calls = client(proxy, threads=1)
+            await calls.call("GET", "/_ping")
             proxy.mutes = b"/info"
-            slow = asyncio.create_task(control.call("GET", "/info", timeout_seconds=3))
+            slow = asyncio.create_task(calls.call("GET", "/info", timeout_seconds=3))
             await until(lambda: proxy.asked(b"/info") == 1)
             with pytest.raises(EngineUnavailable):
-                await control.call("GET", "/networks", timeout_seconds=-1.9)
+                await calls.call("GET", "/networks", timeout_seconds=0.1)
             with pytest.raises(EngineOutcomeUnknown):
                 await slow
-            await control.call("GET", "/_ping")
-            await control.close()
+            await calls.call("GET", "/_ping")
+            await calls.close()
             assert proxy.asked(b"/networks") == 0
 
     asyncio.run(body())
 
 
-def test_a_call_whose_caller_gave_up_during_negotiation_is_never_made() -> None:
+def test_a_call_whose_caller_gave_up_during_negotiation_is_never_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(control, "GRACE_SECONDS", 0)
+
     async def body() -> None:
         async with an_engine_proxy() as proxy:
-            control = client(proxy)
+            calls = client(proxy)
             proxy.gate.clear()
             with pytest.raises(EngineUnavailable):
-                await control.call("GET", "/networks", timeout_seconds=-1.8)
+                await calls.call("GET", "/networks", timeout_seconds=0.2)
             proxy.gate.set()
-            await control.call("GET", "/_ping")
-            await control.close()
+            await calls.call("GET", "/_ping")
+            await calls.close()
             assert proxy.asked(b"/networks") == 0
 
     asyncio.run(body())
