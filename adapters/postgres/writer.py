@@ -23,6 +23,7 @@ from domain.event import Receipt
 
 MAX_WAITING = 8_192
 MAX_BATCH = 1_024
+SMALL_BATCH = 32
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 GRACE_SECONDS = 10.0
 CALL_SECONDS = 15.0
@@ -96,10 +97,11 @@ class BatchWriter:
 
     async def _run(self) -> None:
         while self._waiting or not self._is_closing:
-            if not self._waiting:
+            was_idle = not self._waiting
+            if was_idle:
                 self._work.clear()
                 await self._work.wait()
-            batch = self._take()
+            batch = self._take(self._first_share() if was_idle else MAX_BATCH)
             try:
                 await self._record(batch)
             except asyncio.CancelledError:
@@ -108,14 +110,19 @@ class BatchWriter:
             except Exception as error:  # noqa: BLE001 - its callers get it, others are served
                 _raise_in(batch, error)
 
-    def _take(self) -> list[Waiting]:
+    def _first_share(self) -> int:
+        """Half of a burst, so that PostgreSQL and the callers work in turns, not one after the
+        other: from then on a batch is under way while the answers to the last one are used."""
+        return min(MAX_BATCH, max(SMALL_BATCH, len(self._waiting) // 2))
+
+    def _take(self, limit: int) -> list[Waiting]:
         """The next batch. What shares a stream or a command id with it stays, in its order."""
         batch: list[Waiting] = []
         later: list[Waiting] = []
         streams: set[bytes] = set()
         commands: set[bytes] = set()
         size = 0
-        while self._waiting and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+        while self._waiting and len(batch) < limit and size < MAX_BATCH_BYTES:
             waiting = self._waiting.popleft()
             if waiting.future.done():
                 continue  # its caller has gone, and nothing was recorded

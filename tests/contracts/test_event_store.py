@@ -19,7 +19,8 @@ from tests.support.postgres import Database
 def run(request: pytest.FixtureRequest) -> Run:
     if request.param == "memory":
         return runner(InMemoryEventStore)
-    database: Database = request.getfixturevalue("database")
+    database = request.getfixturevalue("database")
+    assert isinstance(database, Database)
     return runner(lambda: PostgresEventStore(database.service_url))
 
 
@@ -246,6 +247,26 @@ def test_one_batch_answers_each_command_for_itself(run: Run) -> None:
         events = await store.read_log(0)
         assert [event.position for event in events] == [1, 2, 3, 4]
         assert {event.stream for event in events} == {"taken", "new-1", "new-2"}
+
+    run(body)
+
+
+def test_a_refused_command_in_a_batch_leaves_the_others_as_they_are(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await store.append(an_append("taken", expected=0))
+        await asyncio.gather(
+            store.append(an_append("taken", an_event("no"), an_event("no"), expected=0)),
+            store.append(an_append("a", an_event("x"), expected=0)),
+            store.append(an_append("new", an_event("no"), expected=9)),
+            store.append(an_append("b", an_event("y"), an_event("z"), expected=0)),
+            return_exceptions=True,
+        )
+        recorded = [(event.stream, event.version, event.event) for event in await store.read_log(1)]
+        assert recorded == [
+            ("a", 1, an_event("x")),
+            ("b", 1, an_event("y")),
+            ("b", 2, an_event("z")),
+        ]
 
     run(body)
 

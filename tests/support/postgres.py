@@ -74,7 +74,7 @@ class PostgresServer:
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(SQL(statement).format(*map(Identifier, names)))  # type: ignore[arg-type]  # our own text
+            connection.execute(SQL(statement).format(*map(Identifier, names)))
 
     def _url_of(self, database: str) -> str:
         parts = conninfo_to_dict(self._url)

@@ -55,9 +55,10 @@ DECLARE
     leaf_ bytea;
     command integer;
     i integer := 0;
-    positions bigint[];
-    event_versions bigint[];
-    chains bytea[];
+    -- Filled first: an array that begins at its first assignment would slip beside the others.
+    positions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(leaves)]);
+    event_versions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(leaves)]);
+    chains bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(leaves)]);
     grown boolean;
 BEGIN
     SELECT h.position, h.recorded_at, h.chain INTO STRICT head FROM log.log_head h FOR UPDATE;
