@@ -95,6 +95,11 @@ class Broadcast:
     def count(self, key_id: str) -> int:
         return sum(1 for s in self._subscribers if s.principal.key_id == key_id)
 
+    @property
+    def catching_up(self) -> int:
+        """How many clients are not up to date."""
+        return len(self._subscribers) - len(self._live)
+
     async def serve(self, subscriber: Subscriber) -> None:
         """Send it everything until the connection or its key ends."""
         self._subscribers.add(subscriber)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import io
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ from projections.catalog import READ_MODELS, read_model
 from projections.containers import ContainerDetails, ContainerRow, LivingContainer
 from projections.errors import ProjectionBehind
 from projections.keys import KeyRow
-from projections.queries import FIRST, AuditFilter, ProjectionStatus, Slice
+from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
 from projections.statistics import EventCount
 
 Client = TestClient[Request, Application]
@@ -172,8 +172,8 @@ class FoldedQueries:
         self,
         tenant: str,
         *,
-        wanted: AuditFilter = AuditFilter(),
-        page: Slice = FIRST,  # noqa: B008
+        wanted: AuditFilter = EVERYTHING,
+        page: Slice = FIRST,
     ) -> Page[AuditRow]:
         fields = {"actor": wanted.actor, "outcome": wanted.outcome, "command": wanted.command}
         found: Page[AuditRow] = await self._page("audit", tenant, page, fields)
@@ -188,15 +188,18 @@ class FoldedQueries:
         min_position: int = 0,
     ) -> Answer[tuple[EventCount, ...]]:
         stamp = self._stamp("statistics", min_position)
-        rows = await self._rows("statistics")
-        return Answer(value=tuple(r for r in rows if r.tenant == tenant), **stamp)
+        rows = [r for r in await self._rows("statistics") if r.tenant == tenant]
+        chosen = (r for r in rows if _between(r.hour, since, until))
+        return Answer(value=tuple(chosen), **stamp)
 
     async def find_key(self, key_id: str, *, min_position: int = 0) -> KeyRow | None:
+        self._stamp("keys", min_position)
         return next((r for r in await self._rows("keys") if r.key_id == key_id), None)
 
     async def list_keys(self, tenant: str, *, min_position: int = 0) -> Answer[tuple[KeyRow, ...]]:
         stamp = self._stamp("keys", min_position)
-        return Answer(value=await self._rows("keys"), **stamp)
+        rows = await self._rows("keys")
+        return Answer(value=tuple(r for r in rows if r.tenant == tenant), **stamp)
 
     async def list_projections(self) -> tuple[ProjectionStatus, ...]:
         return tuple(
@@ -213,6 +216,10 @@ class FoldedQueries:
             )
             for model in READ_MODELS
         )
+
+
+def _between(moment: datetime, since: datetime | None, until: datetime | None) -> bool:
+    return (since is None or since <= moment) and (until is None or moment < until)
 
 
 class KnownImages:
@@ -302,17 +309,21 @@ class Service:
         return {"Authorization": f"Bearer {self.keys[role]}"}
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, role: Role = Role.ADMIN, **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: Role = Role.ADMIN,
+        headers: Mapping[str, str] | None = None,
     ) -> ClientResponse:
-        """body: JSON, or bytes as they are. Underscores of a header's name become hyphens."""
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        """body: JSON, or bytes as they are."""
+        given = {**self.headers(role), **(headers or {})}
         if body is not None:
             given.setdefault("Content-Type", "application/json")
         content = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         data = None if content is None else io.BytesIO(content)
-        return await self.client.request(
-            method, path, data=data, headers={**self.headers(role), **given}
-        )
+        return await self.client.request(method, path, data=data, headers=given)
 
     async def get(self, path: str, *, role: Role = Role.ADMIN) -> Any:
         """The body of an answer that must be a success."""
@@ -320,8 +331,10 @@ class Service:
         assert response.status == 200, await response.text()
         return await response.json()
 
-    async def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        response = await self.call("POST", path, body, role=Role.ADMIN, **headers)
+    async def post(self, path: str, body: Any = None, *, key: str | None = None) -> Any:
+        """The body of an answer that must be a success. key: the Idempotency-Key."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        response = await self.call("POST", path, body, headers=headers)
         assert response.status in {200, 201, 202}, await response.text()
         return await response.json()
 
@@ -331,15 +344,14 @@ class Service:
         assert stat["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
         return {"digest": stat["digest"], "size": stat["size"]}
 
-    async def a_build(self, **headers: str) -> Any:
+    async def a_build(self, *, key: str | None = None) -> Any:
         spec = {"name": "hello.spec", **await self.upload(b"Name: hello")}
         body = {"name": "hello", "source": {"type": "rpm", "spec": spec}}
-        return await self.post("/v1/builds", body, **headers)
+        return await self.post("/v1/builds", body, key=key)
 
-    async def a_container(self, name: str = "web", **headers: str) -> Any:
-        return await self.post(
-            "/v1/containers", {"spec": {"name": name, "image": "web:1"}}, **headers
-        )
+    async def a_container(self, name: str = "web", *, key: str | None = None) -> Any:
+        body = {"spec": {"name": name, "image": "web:1"}}
+        return await self.post("/v1/containers", body, key=key)
 
 
 GENEROUS = Settings.load(
@@ -353,7 +365,7 @@ GENEROUS = Settings.load(
 @asynccontextmanager
 async def a_service(
     settings: Settings = GENEROUS, readiness: Mapping[str, ReadinessCheck] | None = None
-) -> AsyncIterator[Service]:
+) -> AsyncGenerator[Service]:
     service = Service(settings, readiness or {})
     await service.create_keys()
     async with TestClient(TestServer(create_app(service.parts))) as client:
@@ -373,9 +385,6 @@ def run(
             await story(service)
 
     asyncio.run(told())
-
-
-Story = Callable[[Service], Coroutine[Any, Any, None]]
 
 
 async def problem(response: ClientResponse) -> tuple[int, str]:

@@ -151,8 +151,8 @@ def test_too_many_requests_are_told_when_to_come_back(named: str) -> None:
 def test_a_created_key_works_and_its_token_is_shown_once() -> None:
     async def story(service: Service) -> None:
         body = {"role": "viewer", "label": "dashboard"}
-        created = await service.post("/v1/keys", body, Idempotency_Key="create-key-1")
-        again = await service.post("/v1/keys", body, Idempotency_Key="create-key-1")
+        created = await service.post("/v1/keys", body, key="create-key-1")
+        again = await service.post("/v1/keys", body, key="create-key-1")
         assert (again["id"], again["token"], again["replayed"]) == (created["id"], None, True)
         headers = {"Authorization": f"Bearer {created['token']}"}
         assert (await service.client.get("/v1/builds", headers=headers)).status == 200
@@ -167,9 +167,9 @@ def test_a_created_key_works_and_its_token_is_shown_once() -> None:
 
 def test_an_idempotency_key_makes_one_key_only() -> None:
     async def story(service: Service) -> None:
-        await service.post("/v1/keys", {"role": "viewer"}, Idempotency_Key="create-key-1")
+        await service.post("/v1/keys", {"role": "viewer"}, key="create-key-1")
         other = await service.call(
-            "POST", "/v1/keys", {"role": "admin"}, Idempotency_Key="create-key-1"
+            "POST", "/v1/keys", {"role": "admin"}, headers={"Idempotency-Key": "create-key-1"}
         )
         assert await problem(other) == (422, "command-id-reused")
 

@@ -17,8 +17,8 @@ def test_a_submitted_build_can_be_found() -> None:
 
 def test_a_repeated_submission_is_the_same_build() -> None:
     async def story(service: Service) -> None:
-        first = await service.a_build(Idempotency_Key="submission-1")
-        again = await service.a_build(Idempotency_Key="submission-1")
+        first = await service.a_build(key="submission-1")
+        again = await service.a_build(key="submission-1")
         assert again == {**first, "replayed": True}
         assert len((await service.get("/v1/builds"))["items"]) == 1
 
@@ -74,9 +74,9 @@ def test_a_stale_version_changes_nothing() -> None:
     async def story(service: Service) -> None:
         accepted = await service.a_build()
         path = f"/v1/builds/{accepted['id']}/cancel"
-        stale = await service.call("POST", path, {}, If_Match='"7"')
+        stale = await service.call("POST", path, {}, headers={"If-Match": '"7"'})
         assert await problem(stale) == (412, "stale-version")
-        fresh = await service.call("POST", path, {}, If_Match='"1"')
+        fresh = await service.call("POST", path, {}, headers={"If-Match": '"1"'})
         assert (fresh.status, fresh.headers["ETag"]) == (202, '"2"')
 
     run(story)

@@ -36,11 +36,13 @@ def test_a_secret_is_in_the_vault_and_nowhere_else(capsys: pytest.CaptureFixture
 
 def test_a_repeated_request_with_a_secret_is_the_same_container() -> None:
     async def story(service: Service) -> None:
-        first = await service.post("/v1/containers", WITH_SECRET, Idempotency_Key="request-1")
-        again = await service.post("/v1/containers", WITH_SECRET, Idempotency_Key="request-1")
+        first = await service.post("/v1/containers", WITH_SECRET, key="request-1")
+        again = await service.post("/v1/containers", WITH_SECRET, key="request-1")
         assert again == {**first, "replayed": True}
         other = {**WITH_SECRET, "secrets": {"PASSWORD": "another"}}
-        response = await service.call("POST", "/v1/containers", other, Idempotency_Key="request-1")
+        response = await service.call(
+            "POST", "/v1/containers", other, headers={"Idempotency-Key": "request-1"}
+        )
         assert await problem(response) == (422, "command-id-reused")
 
     run(story)

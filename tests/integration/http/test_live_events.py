@@ -15,6 +15,10 @@ from tests.integration.http.support import Service, run
 from tests.support.waiting import until
 
 
+def _not_noticed(*_: object) -> None:
+    """As if the event had been lost."""
+
+
 async def events(socket: ClientWebSocketResponse, count: int) -> list[dict[str, Any]]:
     return [(await socket.receive_json())["event"] for _ in range(count)]
 
@@ -72,7 +76,7 @@ def test_a_slow_client_catches_up_and_holds_up_nobody(monkeypatch: pytest.Monkey
                 await service.command(_denial(number))
             positions = [event["position"] for event in await reading]
             assert positions == list(range(begin + 1, begin + count + 1))
-            assert len(service.client.app[BROADCAST]._live) == 1
+            assert service.client.app[BROADCAST].catching_up == 1
             late = [event["position"] for event in await events(slow, count)]
             assert late == positions
 
@@ -109,7 +113,7 @@ def test_an_open_socket_checks_its_key_even_if_it_missed_the_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.05)
-    monkeypatch.setattr(broadcast.Broadcast, "_heed_revocations", lambda *_: None)
+    monkeypatch.setattr(broadcast.Broadcast, "_heed_revocations", _not_noticed)
     monkeypatch.setattr("api.http.auth.RECHECKED_SECONDS", 0.0)
 
     async def story(service: Service) -> None:

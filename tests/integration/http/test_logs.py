@@ -19,7 +19,22 @@ from tests.integration.http.support import Service, run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRAMES = {"Accept": "application/x-ndjson"}
-ROOT = {"key": "k", "image": "i", "image_id": "i", "packages_digest": "d", "reused": True}
+
+
+async def root_prepared(service: Service, build_id: str) -> None:
+    await service.command(
+        c.RecordBuildRootPrepared(
+            build_id=build_id,
+            attempt=1,
+            step=Step.TOOLCHAIN,
+            round=1,
+            key="k",
+            image="i",
+            image_id="i",
+            packages_digest="d",
+            reused=True,
+        )
+    )
 
 
 class Writer:
@@ -75,18 +90,14 @@ async def finish_step(
 
 
 async def two_steps(service: Service) -> str:
-    """A build whose toolchain step wrote `one, two, ` and whose resolve step failed with `three`."""
+    """A build: its toolchain step wrote `one, two, `, its resolve step `three`, and failed."""
     build_id: str = (await service.a_build())["id"]
     toolchain = await begin_step(service, build_id, Step.TOOLCHAIN)
     await toolchain.write(b"one, ")
     await toolchain.write(b"two, ", "stderr")
     await toolchain.close()
     await finish_step(service, build_id, Step.TOOLCHAIN, toolchain.size)
-    await service.command(
-        c.RecordBuildRootPrepared(
-            build_id=build_id, attempt=1, step=Step.TOOLCHAIN, round=1, **ROOT
-        )
-    )
+    await root_prepared(service, build_id)
     resolve = await begin_step(service, build_id, Step.RESOLVE)
     await resolve.write(b"three")
     await resolve.close()
@@ -131,7 +142,7 @@ def test_a_finished_log_is_the_same_stored_or_followed(
 def test_frames_say_which_step_and_where_to_resume() -> None:
     async def story(service: Service) -> None:
         path = f"/v1/builds/{await two_steps(service)}/log"
-        response = await service.call("GET", path, Accept="application/x-ndjson")
+        response = await service.call("GET", path, headers={"Accept": "application/x-ndjson"})
         got = await frames(response)
         assert [(f.get("step"), f.get("stream"), f["offset"]) for f in got[:-1]] == [
             ("toolchain", "stdout", 5),
@@ -152,7 +163,7 @@ def test_a_character_cut_in_two_comes_whole() -> None:
         encoded = "naïve".encode()
         await writer.write(encoded[:3])
         await writer.write(encoded[3:])
-        response = await service.call("GET", f"/v1/builds/{build_id}/log", **FRAMES)
+        response = await service.call("GET", f"/v1/builds/{build_id}/log", headers=FRAMES)
         assert "".join(f.get("text", "") for f in await frames(response)) == "naïve"
 
     run(story)
@@ -167,11 +178,7 @@ def test_a_live_log_is_followed_from_step_to_step_to_the_end() -> None:
             await toolchain.write(piece)
             assert await response.content.readexactly(4) == piece
         await finish_step(service, build_id, Step.TOOLCHAIN, toolchain.size)
-        await service.command(
-            c.RecordBuildRootPrepared(
-                build_id=build_id, attempt=1, step=Step.TOOLCHAIN, round=1, **ROOT
-            )
-        )
+        await root_prepared(service, build_id)
         resolve = await begin_step(service, build_id, Step.RESOLVE)
         await resolve.write(b"three")
         await resolve.close()

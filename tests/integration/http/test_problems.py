@@ -114,15 +114,15 @@ def test_a_bad_address_or_query(method: str, path: str, status: int, name: str) 
 @pytest.mark.parametrize(
     ("headers", "status", "name"),
     [
-        ({"Content_Type": "text/plain"}, 415, "unsupported-media-type"),
-        ({"Content_Encoding": "gzip"}, 415, "unsupported-media-type"),
-        ({"Idempotency_Key": "short"}, 400, "illegal-header"),
-        ({"If_Match": "7"}, 400, "illegal-header"),
+        ({"Content-Type": "text/plain"}, 415, "unsupported-media-type"),
+        ({"Content-Encoding": "gzip"}, 415, "unsupported-media-type"),
+        ({"Idempotency-Key": "short"}, 400, "illegal-header"),
+        ({"If-Match": "7"}, 400, "illegal-header"),
     ],
 )
 def test_a_bad_header(headers: dict[str, str], status: int, name: str) -> None:
     async def story(service: Service) -> None:
-        response = await service.call("POST", "/v1/containers/a/stop", {}, **headers)
+        response = await service.call("POST", "/v1/containers/a/stop", {}, headers=headers)
         assert await problem(response) == (status, name)
 
     run(story)
@@ -174,9 +174,11 @@ def test_a_body_that_does_not_come() -> None:
 
 def test_a_command_id_that_was_used_for_something_else() -> None:
     async def story(service: Service) -> None:
-        await service.a_container("one", Idempotency_Key="container-1")
+        await service.a_container("one", key="container-1")
         body = {"spec": {"name": "two", "image": "web:1"}}
-        response = await service.call("POST", SPEC, body, Idempotency_Key="container-1")
+        response = await service.call(
+            "POST", SPEC, body, headers={"Idempotency-Key": "container-1"}
+        )
         assert await problem(response) == (422, "command-id-reused")
 
     run(story)
@@ -202,7 +204,9 @@ def test_an_unforeseen_error_shows_nothing_of_the_inside() -> None:
             raise RuntimeError("postgresql://user:password@host")
 
         service.parts.queries.list_builds = broken  # type: ignore[method-assign]
-        response = await service.call("GET", "/v1/builds", X_Correlation_Id="correlation-1")
+        response = await service.call(
+            "GET", "/v1/builds", headers={"X-Correlation-Id": "correlation-1"}
+        )
         assert await problem(response) == (500, "internal")
         text = await response.text()
         assert "password" not in text

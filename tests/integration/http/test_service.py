@@ -1,4 +1,4 @@
-"""What holds for the service as a whole: health, metrics, headers, the document that describes it."""
+"""What holds for the service as a whole: health, metrics, headers, its description."""
 
 import pytest
 import structlog
@@ -90,7 +90,7 @@ def test_a_correlation_id_goes_from_the_request_into_the_event(
 
 def test_a_correlation_id_of_an_illegal_form_is_replaced() -> None:
     async def story(service: Service) -> None:
-        response = await service.call("GET", "/v1/builds", X_Correlation_Id="a b")
+        response = await service.call("GET", "/v1/builds", headers={"X-Correlation-Id": "a b"})
         assert len(response.headers["X-Correlation-Id"]) == 36
 
     run(story)
