@@ -147,6 +147,8 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # seen: whoever cancelled has a reason of its own
         raise
 
 

@@ -1,0 +1,171 @@
+"""The command line against a whole service on this machine."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.cli_support import (
+    DEADLINE_SECONDS,
+    Started,
+    a_service,
+    stop,
+    wait_for_words,
+)
+from tests.support.docker import base_image
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Started]:
+    with a_service() as started:
+        yield started
+
+
+def test_on_the_machine_itself_nothing_needs_to_be_configured(service: Started) -> None:
+    keys = service.json("keys", "list")["value"]
+    assert [(key["role"], key["created_by"]) for key in keys] == [("admin", "system:bootstrap")]
+
+
+def test_the_kept_admin_key_is_closed_to_others(service: Started) -> None:
+    assert (service.data_dir / "admin.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_service_on_the_same_data_is_refused(service: Started) -> None:
+    result = service.run("up", "--once", "--port", "1")
+    assert result.returncode == 1
+    assert "is in use by process" in result.stderr
+
+
+def test_a_container_gives_its_streams_and_its_exit_code(service: Started) -> None:
+    script = "echo to stdout; echo to stderr >&2; exit 7"
+    result = service.run(
+        "container", "run", "--name", "seven", "--follow", base_image(), "sh", "-c", script
+    )
+    assert (result.returncode, result.stdout) == (7, "to stdout\n"), result.stderr
+    assert "to stderr\n" in result.stderr
+    assert service.run("container", "remove", "seven").returncode == 0
+
+
+def test_a_refused_command_says_why_and_is_audited(service: Started) -> None:
+    created = service.json("keys", "create", "--role", "viewer")
+    assert service.run("keys", "revoke", created["id"]).returncode == 0
+    again = service.run("keys", "revoke", created["id"])
+    assert again.returncode == 65
+    assert "revoked already" in again.stderr
+    audited = service.run("audit", "--outcome", "refused", "--json").stdout.splitlines()
+    assert json.loads(audited[0])["target"] == f"key-{created['id']}"
+
+
+def test_an_unknown_key_is_not_let_in(service: Started) -> None:
+    result = service.run("build", "list", "--key", f"em_nobody_{'0' * 64}")
+    assert result.returncode == 77
+
+
+def test_events_are_told_from_any_position_on(service: Started) -> None:
+    with service.open("events", "tail", "--from", "0", "--json") as tail:
+        assert tail.stdout is not None
+        first = [json.loads(tail.stdout.readline())["position"] for _ in range(2)]
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(DEADLINE_SECONDS) == 130
+    assert first == [1, 2]
+
+
+def test_a_build_that_cannot_be_parsed_fails_with_its_reason(
+    service: Started, tmp_path: Path
+) -> None:
+    dockerfile = tmp_path / "context" / "Dockerfile"
+    dockerfile.parent.mkdir()
+    dockerfile.write_text(f"FROM {base_image()}\nRUN echo it will fail && exit 3\n")
+    result = service.run("build", "submit", "--image", dockerfile.parent, "--follow")
+    assert result.returncode == 1, result.stderr
+    assert "it will fail" in result.stdout + result.stderr
+    assert "the package's fault" in result.stdout
+
+
+def test_a_killed_role_is_started_again(service: Started) -> None:
+    killed = service.roles()["serve"]
+    os.kill(killed, signal.SIGKILL)
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while service.roles().get("serve", killed) == killed:
+        assert time.monotonic() < deadline
+    assert service.run("projections", "list").returncode == 0
+
+
+def test_a_restored_log_is_whole_and_says_where_it_forked(service: Started, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.json"
+    assert service.run("checkpoint", checkpoint).returncode == 0
+    manifest = service.json("backup", tmp_path / "backup")
+    other = service.data_dir.with_name("restored")
+    restored = service.run("restore", tmp_path / "backup", "--data-dir", other)
+    assert restored.returncode == 0, restored.stderr
+    forked = manifest["database"]["head"]["position"]
+    assert f"says that this log forked at {forked}" in restored.stdout
+    verified = service.run("verify", "--data-dir", other, "--checkpoint", checkpoint)
+    assert verified.returncode == 0, verified.stdout
+    again = service.run("restore", tmp_path / "backup", "--data-dir", other)
+    assert "holds a log already" in again.stderr
+
+
+def test_the_log_is_verified_while_the_service_runs(service: Started, tmp_path: Path) -> None:
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps({"position": 1, "chain": "00" * 32}))
+    assert service.run("verify").returncode == 0
+    result = service.run("verify", "--checkpoint", forged)
+    assert result.returncode == 1
+    assert "First bad position: 1" in result.stdout
+
+
+def test_doctor_finds_nothing_wrong(service: Started) -> None:
+    findings = [json.loads(line) for line in service.run("doctor", "--json").stdout.splitlines()]
+    assert [each for each in findings if each["verdict"] == "bad"] == []
+    assert {"PostgreSQL", "Redis", "Docker"} <= {each["part"] for each in findings}
+
+
+def test_a_stop_loses_nothing_and_leaves_no_process() -> None:
+    with a_service() as started:
+        before = started.json("checkpoint")["position"]
+        # The context stops it; here it is stopped and started as a user does it.
+        process = _running(started)
+        os.kill(process, signal.SIGTERM)
+        wait_until_gone(process)
+        assert started.roles() == {}
+        second = started.start()
+        try:
+            started.said.write_text("")
+            wait_for_words(started, second, "Ctrl-C stops the service")
+            assert started.json("checkpoint")["position"] >= before
+        finally:
+            assert stop(second) == 0
+
+
+def test_roles_do_not_outlive_a_killed_supervisor() -> None:
+    with a_service() as started:
+        os.kill(_running(started), signal.SIGKILL)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while started.roles():
+            assert time.monotonic() < deadline
+        again = started.start()
+        started.said.write_text("")
+        wait_for_words(started, again, "Ctrl-C stops the service")
+        assert stop(again) == 0
+
+
+def wait_until_gone(process: int) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while Path(f"/proc/{process}").exists() and not _is_zombie(process):
+        assert time.monotonic() < deadline
+
+
+def _is_zombie(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _running(started: Started) -> int:
+    return int((started.data_dir / "up.lock").read_text())
