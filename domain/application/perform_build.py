@@ -109,8 +109,9 @@ class BuildPerformer:
         script = recipe.toolchain_script()
         if effect.step is Step.PREPARE:
             script = recipe.prepare_script(_missing(build))
+        network = naming.build_network(self._settings.installation)
         await self._engine.ensure_network(
-            naming.BUILD_NETWORK, labels={naming.INSTALLATION: self._settings.installation}
+            network, labels={naming.INSTALLATION: self._settings.installation}
         )
         return await self._begin(
             claimed,
@@ -122,7 +123,7 @@ class BuildPerformer:
                 entrypoint=("/bin/sh", "-c"),
                 command=(script,),
                 user="0:0",
-                network=naming.BUILD_NETWORK,
+                network=network,
                 limits=build.spec.limits,
                 capabilities=recipe.ROOT_CAPABILITIES,
             ),

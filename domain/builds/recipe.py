@@ -6,6 +6,7 @@ payload is pinned because its default differs between distributions and may use 
 """
 
 import hashlib
+import re
 import shlex
 
 from domain.builds.events import Requirements, Step
@@ -23,6 +24,9 @@ TOOLCHAIN_PACKAGES = (
     "rpm-build", "gcc", "make", "diffutils", "file", "findutils", "gawk", "patch", "tar", "gzip",
     "xz", "bzip2", "shadow-utils",
 )  # fmt: skip
+_NAME = re.compile(r"^[A-Za-z0-9_.+~^-]+$")
+_REQUIREMENT = re.compile(r"^[A-Za-z0-9_/(%][^\x00-\x1f]*$")
+_MAX_EPOCH = 4_102_444_800
 _TOOLS = ("rpmbuild", "gcc", "make", "patch", "tar")
 
 ROOT_CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SYS_CHROOT")
@@ -72,8 +76,13 @@ chown {BUILDER}:{BUILDER} . BUILD BUILDROOT RPMS SRPMS SOURCES SPECS out
 
 
 def prepare_script(missing: tuple[str, ...]) -> str:
+    """Where no repository is enabled dnf names no package, so we do."""
     wanted = " ".join(shlex.quote(name) for name in missing)
     return f"""set -eu
+if [ -z "$(dnf -q repolist --enabled)" ]; then
+  printf 'Unable to find a match: %s\\n' {wanted} >&2
+  exit 1
+fi
 dnf -y --setopt=install_weak_deps=False install {wanted}
 dnf -q clean all
 {_list_packages()}"""
@@ -116,12 +125,15 @@ cat out/check
 
 def read_requirements(spec: BuildSpec, files: dict[str, str]) -> Requirements:
     """Decode what `resolve_script` wrote; `files` by name. Raises ValueError when it cannot be."""
-    package, version, release, changelog = files["package"].strip().split("\t")
+    *names, changelog = files["package"].strip().split("\t")
+    package, version, release = (_safe(name, _NAME) for name in names)
     source = spec.source
     epoch = source.source_date_epoch if isinstance(source, RpmSource) else None
     if epoch is None:
-        epoch = int(changelog) if changelog.isdigit() else NO_CHANGELOG_EPOCH
-    missing = _lines(files["missing"])
+        epoch = int(changelog) if changelog.isdecimal() else NO_CHANGELOG_EPOCH
+    if not 0 <= epoch <= _MAX_EPOCH:
+        raise ValueError(f"{epoch} is no time that a package can have")
+    missing = tuple(_safe(name, _REQUIREMENT) for name in _lines(files["missing"]))
     return Requirements(
         package=package,
         version=version,
@@ -131,6 +143,14 @@ def read_requirements(spec: BuildSpec, files: dict[str, str]) -> Requirements:
         missing=missing,
         final=files["generated"].strip() == "no" or not missing,
     )
+
+
+def _safe(text: str, allowed: re.Pattern[str]) -> str:
+    """What a spec says becomes part of a Dockerfile and of what root asks a package manager for:
+    it must not be an option, an address to fetch from, or a line of its own."""
+    if allowed.match(text) is None or "://" in text:
+        raise ValueError(f"{text!r} is no name that rpm would give")
+    return text
 
 
 def _lines(text: str) -> tuple[str, ...]:

@@ -17,8 +17,6 @@ SPEC = f"{PREFIX}spec-sha256"
 STEP = f"{PREFIX}step"
 ROUND = f"{PREFIX}round"
 
-BUILD_NETWORK = "eulermaker-builds"
-
 
 def container_name(container_id: str, generation: int) -> str:
     return f"em-{container_id}-{generation}"
@@ -26,6 +24,11 @@ def container_name(container_id: str, generation: int) -> str:
 
 def step_name(build_id: str, attempt: int, step: Step, number: int) -> str:
     return f"em-{build_id}-{attempt}-{step}-{number}"
+
+
+def build_network(installation: str) -> str:
+    """Shared by the steps that fetch packages: engines have room for few networks."""
+    return f"eulermaker-builds-{installation[:12]}"
 
 
 def network_name(container_id: str) -> str:
