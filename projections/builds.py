@@ -7,7 +7,7 @@ import msgspec
 
 from domain.builds import events as e
 from domain.builds.spec import RpmSource
-from domain.builds.state import STEP_PHASE, Phase
+from domain.builds.state import Build, Phase, RootImage, evolve
 from domain.event import RecordedEvent
 from projections.build_rows import (
     Attempt,
@@ -34,7 +34,9 @@ def project(row: BuildDetails | None, recorded: RecordedEvent) -> BuildDetails |
     if isinstance(event, e.BuildRetried):
         attempts = (*row.attempts, _attempt(event.attempt, at))
     else:
-        attempts = (*row.attempts[:-1], _advance(row.current, event, at))
+        phase = evolve(_state(row), event).phase
+        advanced = _advance(replace(row.current, phase=phase), event, at)
+        attempts = (*row.attempts[:-1], advanced)
     return replace(
         row,
         attempts=attempts,
@@ -84,17 +86,42 @@ def _summary(attempt: Attempt) -> dict[str, Any]:
     }
 
 
+def _state(row: BuildDetails) -> Build:
+    """What the aggregate knows of itself: its own rules say which phase comes next."""
+    current = row.current
+    return Build(
+        build_id=row.build_id,
+        spec=row.spec,
+        base_image=row.base_image,
+        phase=current.phase,
+        version=row.version,
+        attempt=current.attempt,
+        step=row.step,
+        round=current.steps[-1].round if current.steps else 1,
+        requirements=current.requirements,
+        toolchain=_image(current.toolchain),
+        root=_image(current.root),
+        artifacts=current.artifacts,
+        image_id=current.image.image_id if current.image else "",
+    )
+
+
+def _image(root: BuildRoot | None) -> RootImage | None:
+    if root is None:
+        return None
+    return RootImage(key=root.key, image=root.image, image_id=root.image_id)
+
+
 def _advance(attempt: Attempt, event: e.BuildEvent, at: datetime) -> Attempt:
     match event:
         case e.BuildSubmitted() | e.BuildRetried():
             return attempt
         case e.BuildStepStarted():
-            steps = (*attempt.steps, _started(event))
-            return replace(attempt, phase=STEP_PHASE[event.step], steps=steps)
+            return replace(attempt, steps=(*attempt.steps, _started(event)))
         case e.BuildStepFinished():
             return _finished(attempt, event)
         case e.BuildRequirementsResolved(requirements=requirements):
-            return replace(attempt, phase=Phase.PREPARING, requirements=requirements)
+            return replace(attempt, requirements=requirements)
         case e.BuildRootPrepared():
             return _rooted(attempt, event)
         case e.BuildArtifactsCollected(artifacts=artifacts):
@@ -103,15 +130,15 @@ def _advance(attempt: Attempt, event: e.BuildEvent, at: datetime) -> Attempt:
             image = BuiltImage(image=event.image, image_id=event.image_id, size=event.size)
             return replace(attempt, image=image)
         case e.BuildSucceeded():
-            return _end(attempt, Phase.SUCCEEDED, at)
+            return _end(attempt, at)
         case e.BuildFailed() | e.BuildErrored() | e.BuildCancelled() | e.BuildTimedOut():
             return _fail(attempt, event, at)
         case e.BuildCancelRequested(reason=reason):
             failure = Failure(fault="user", reason=reason or "Cancelled.")
-            return replace(attempt, phase=Phase.STOPPING, failure=failure)
+            return replace(attempt, failure=failure)
         case e.BuildTimeLimitReached(limit=limit, seconds=seconds):
             failure = Failure(fault="user", reason=_limit_reached(limit, seconds))
-            return replace(attempt, phase=Phase.STOPPING, failure=failure)
+            return replace(attempt, failure=failure)
 
 
 def _fail(
@@ -130,7 +157,7 @@ def _fail(
                 log_tail=event.log_tail,
                 unresolved=event.unresolved,
             )
-            return _end(attempt, Phase.FAILED, at, failure)
+            return _end(attempt, at, failure)
         case e.BuildErrored():
             failure = Failure(
                 fault="system",
@@ -139,9 +166,9 @@ def _fail(
                 retryable=event.retryable,
                 log_tail=event.log_tail,
             )
-            return _end(attempt, Phase.ERRORED, at, failure)
+            return _end(attempt, at, failure)
         case e.BuildCancelled():
-            return _end(attempt, Phase.CANCELLED, at, attempt.failure)
+            return _end(attempt, at, attempt.failure)
         case e.BuildTimedOut():
             failure = Failure(
                 fault="user",
@@ -149,11 +176,11 @@ def _fail(
                 step=event.step,
                 log_tail=event.log_tail,
             )
-            return _end(attempt, Phase.TIMED_OUT, at, failure)
+            return _end(attempt, at, failure)
 
 
-def _end(attempt: Attempt, phase: Phase, at: datetime, failure: Failure | None = None) -> Attempt:
-    return replace(attempt, phase=phase, ended_at=at, failure=failure)
+def _end(attempt: Attempt, at: datetime, failure: Failure | None = None) -> Attempt:
+    return replace(attempt, ended_at=at, failure=failure)
 
 
 def _limit_reached(limit: str, seconds: int) -> str:
@@ -172,7 +199,6 @@ def _started(event: e.BuildStepStarted) -> StepRow:
 
 
 def _finished(attempt: Attempt, event: e.BuildStepFinished) -> Attempt:
-    collecting = event.step is e.Step.RPMBUILD and event.exit_code == 0
     log = LogSummary(
         size=event.log.size,
         digest=event.log.digest,
@@ -192,7 +218,7 @@ def _finished(attempt: Attempt, event: e.BuildStepFinished) -> Attempt:
         else step
         for step in attempt.steps
     )
-    return replace(attempt, phase=Phase.COLLECTING if collecting else attempt.phase, steps=steps)
+    return replace(attempt, steps=steps)
 
 
 def _rooted(attempt: Attempt, event: e.BuildRootPrepared) -> Attempt:
@@ -204,8 +230,8 @@ def _rooted(attempt: Attempt, event: e.BuildRootPrepared) -> Attempt:
         reused=event.reused,
     )
     if event.step is e.Step.TOOLCHAIN:
-        return replace(attempt, phase=Phase.RESOLVING, toolchain=root)
-    return replace(attempt, phase=Phase.BUILDING, root=root)
+        return replace(attempt, toolchain=root)
+    return replace(attempt, root=root)
 
 
 def key_of(recorded: RecordedEvent) -> Key | None:

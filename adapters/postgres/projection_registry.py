@@ -60,6 +60,12 @@ SET_POLICY = """
 INSERT INTO read_models.policies (name, on_poison) VALUES (%s, %s)
 ON CONFLICT (name) DO UPDATE SET on_poison = excluded.on_poison
 """
+START_OVER = """
+UPDATE read_models.projections
+SET position = 0, error = '', changed_at = clock_timestamp() WHERE name = %s AND version = %s
+"""
+HEAD = "SELECT position FROM log.log_head"
+UNBURY = "DELETE FROM read_models.dead_letters WHERE name = %s AND version = %s"
 FORGET = "DELETE FROM read_models.projections WHERE name = %s AND version = %s"
 
 
@@ -88,6 +94,13 @@ class ProjectionRegistry:
         async with self._change() as connection:
             for model in self._models:
                 await self._ensure(connection, model)
+
+    async def start_over(self) -> None:
+        """After another log took the place of the one that the rows were made from."""
+        async with self._change() as connection:
+            for model in self._models:
+                for version in await _versions(connection, model.name):
+                    await _start_over(connection, model, version)
 
     async def list_statuses(self) -> tuple[ProjectionStatus, ...]:
         async with self._connection() as connection:
@@ -164,9 +177,12 @@ class ProjectionRegistry:
 
     async def _ensure(self, connection: AsyncConnection, model: ReadModel[Any]) -> None:
         known = await _versions(connection, model.name)
+        head = await (await connection.execute(HEAD)).fetchone()
+        for version in known:
+            if head is not None and version.position > head[0]:
+                await _start_over(connection, model, version)  # rows of a log that is no more
         if not known:
-            version = await _begin(connection, model, known, "active")
-            table = ProjectionTable(model, version)
+            table = ProjectionTable(model, await _begin(connection, model, known, "active"))
             for statement in (*table.indexes, *table.views):
                 await connection.execute(statement)
             return
@@ -220,6 +236,12 @@ async def _begin(
     )
     await connection.execute(ProjectionTable(model, version).create)
     return version
+
+
+async def _start_over(connection: AsyncConnection, model: ReadModel[Any], version: Version) -> None:
+    await connection.execute(ProjectionTable(model, version.version).empty)
+    await connection.execute(UNBURY, [model.name, version.version])
+    await connection.execute(START_OVER, [model.name, version.version])
 
 
 async def _switch(connection: AsyncConnection, table: ProjectionTable) -> None:

@@ -72,6 +72,7 @@ class ProjectionTable:
         self.load = self._sql(LOAD)
         self.checksum = self._sql(CHECKSUM)
         self.drop = self._sql("DROP TABLE IF EXISTS {table}")
+        self.empty = self._sql("TRUNCATE {table}")
         self.create = self._sql(model.sql["table"])
 
     @property

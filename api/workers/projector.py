@@ -15,7 +15,7 @@ from api.workers.loops import LogReader, Worker, backoff
 from api.workers.projection_cohort import FAILURES, Cohort
 from projections.catalog import READ_MODELS
 from projections.model import ReadModel
-from projections.queries import ProjectionStatus
+from projections.queries import ProjectionState, ProjectionStatus
 
 SCAN_SECONDS = 2.0
 IDLE_SECONDS = 1.0
@@ -48,6 +48,7 @@ class Projector(Worker):
         self._near = Cohort(log_reader, self._failed)
         self._far = Cohort(log_reader, self._failed)
         self._failures: dict[tuple[str, int], Failures] = {}
+        self._states: dict[tuple[str, int], ProjectionState] = {}
 
     async def run(self) -> None:
         await self._registry.ensure()
@@ -64,7 +65,9 @@ class Projector(Worker):
         while True:
             for version in await self._registry.list_leaderless():
                 await self._lead(version)
-            self._report(await self._registry.list_statuses())
+            statuses = await self._registry.list_statuses()
+            self._states = {(status.name, status.version): status.state for status in statuses}
+            self._report(statuses)
             await asyncio.sleep(self._scan_seconds)
 
     async def _lead(self, version: Version) -> None:
@@ -80,8 +83,20 @@ class Projector(Worker):
     async def _follow(self) -> None:
         while True:
             step = await self._near.step()
+            for follower in step.members:
+                await self._reconsider(follower)
             if not step.moved:
                 await self._log_reader.wait(self._near.position, timeout_seconds=IDLE_SECONDS)
+
+    async def _reconsider(self, follower: Follower) -> None:
+        """Somebody may have retired it, or taken it up again."""
+        state = self._states.get((follower.name, follower.version), "ready")
+        if state == "retired":
+            self._near.remove(follower)
+            await follower.close()
+        elif state == "building":
+            self._near.remove(follower)
+            self._far.add(follower)
 
     async def _catch_up(self) -> None:
         while True:
@@ -103,6 +118,7 @@ class Projector(Worker):
             raise
         else:
             self._failures.pop((follower.name, follower.version), None)
+            self._states.pop((follower.name, follower.version), None)
             self._near.add(follower)
 
     def _failed(self, follower: Follower, error: Exception) -> None:

@@ -41,3 +41,9 @@ END;
 $$;
 
 SET LOCAL ROLE eulermaker_owner;
+
+-- How far the reports are: what a row shows is as of its projection's position.
+CREATE VIEW reporting.projections AS
+SELECT name, version, position, changed_at, error FROM read_models.projections
+WHERE state = 'active';
+GRANT SELECT ON reporting.projections TO eulermaker_reporting;

@@ -1,0 +1,35 @@
+"""What the tests of the projector and of rebuilds share."""
+
+import asyncio
+from collections.abc import Sequence
+
+from adapters.postgres.projection_registry import ProjectionRegistry
+from domain.event import ANY_VERSION, Append
+from ops.bench.event_mix import facts
+from projections.catalog import READ_MODELS
+from tests.support.appends import a_context
+
+NAMES = tuple(model.name for model in READ_MODELS)
+
+
+def appends(count: int) -> Sequence[Append]:
+    return [
+        Append(
+            context=a_context(),
+            stream=stream,
+            expected_version=ANY_VERSION,
+            events=(event,),
+            fingerprint=bytes(32),
+        )
+        for stream, event in facts(count)
+    ]
+
+
+async def until_at(url: str, position: int, names: Sequence[str] = NAMES) -> None:
+    """Until the versions that are read are at the position."""
+    registry = ProjectionRegistry(url)
+    while True:
+        found = {s.name: s.position for s in await registry.list_statuses() if s.active}
+        if all(found.get(name, -1) >= position for name in names):
+            return
+        await asyncio.sleep(0.02)

@@ -1,0 +1,199 @@
+"""A new version is built beside the one that is read, compared, and read from one moment on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from adapters.postgres.projection_check import compare, verify_projections
+from adapters.postgres.projection_registry import ProjectionRegistry
+from domain.event import RecordedEvent
+from projections.audit import AUDIT, AuditRow
+from projections.errors import ProjectionNotReady, UnknownProjection
+from projections.model import ReadModel
+from projections.queries import Slice
+from tests.integration.projections.support import appends, until_at
+from tests.support.postgres import Database
+from tests.support.read_models import (
+    DEADLINE_SECONDS,
+    ReadSide,
+    a_log,
+    a_projector,
+    on_postgres,
+    until_state,
+)
+
+Body = Callable[[ReadSide, ProjectionRegistry], Awaitable[None]]
+
+
+@pytest.fixture
+def run(database: Database) -> Callable[[Body], None]:
+    async def main(body: Body) -> None:
+        url = database.service_url
+        async with asyncio.timeout(2 * DEADLINE_SECONDS), on_postgres(url) as side:
+            for append in appends(30):
+                await side.store.append(append)
+            await until_at(url, 30)
+            await body(side, ProjectionRegistry(url))
+
+    return lambda body: asyncio.run(main(body))
+
+
+async def audited(side: ReadSide, position: int = 0) -> tuple[int, int]:
+    """The version that answered, and how many rows it has."""
+    page = await side.queries.list_audit("default", page=Slice(limit=500, min_position=position))
+    return page.version, len(page.items)
+
+
+async def until_read(side: ReadSide, version: int) -> None:
+    while True:
+        if (await audited(side))[0] == version:
+            return
+        await asyncio.sleep(0.02)
+
+
+def test_readers_see_the_old_version_until_the_switch(run: Callable[[Body], None]) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        assert await registry.rebuild("audit") == 2
+        ready = await until_state(registry, "audit", "ready")
+        assert (ready.version, ready.active, ready.position) == (2, False, 30)
+        assert await audited(side) == (1, 30)
+        assert await registry.switch("audit") == 2
+        assert await audited(side) == (2, 30)
+
+    run(body)
+
+
+def test_the_new_version_goes_on_with_the_log_before_and_after_the_switch(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        for append in appends(10):
+            await side.store.append(append)
+        comparison = await compare(database.service_url, "audit")
+        assert (comparison.version, comparison.other_version) == (1, 2)
+        assert comparison.equal
+        assert comparison.checksum == comparison.other_checksum
+        await registry.switch("audit")
+        for append in appends(10):
+            await side.store.append(append)
+        assert await audited(side, 50) == (2, 50)
+
+    run(body)
+
+
+def test_the_comparison_says_which_rows_differ(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(_: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        with database.as_owner() as owner:
+            owner.execute("DELETE FROM read_models.audit_v1 WHERE first_position = 3")
+            owner.execute("UPDATE read_models.audit_v2 SET actor = 'x' WHERE first_position = 9")
+        comparison = await compare(database.service_url, "audit")
+        assert (comparison.rows, comparison.other_rows, comparison.differing) == (29, 30, 2)
+        assert all(key.startswith('["default", "command-') for key in comparison.keys)
+
+    run(body)
+
+
+def test_going_back_reads_the_old_rows_and_brings_them_up_to_the_log(
+    run: Callable[[Body], None],
+) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        await registry.switch("audit")
+        for append in appends(10):
+            await side.store.append(append)
+        assert await audited(side, 40) == (2, 40)
+        assert await registry.switch("audit", 1) == 1
+        assert await audited(side, 40) == (1, 40)
+
+    run(body)
+
+
+def test_what_is_not_ready_cannot_be_switched_to_nor_what_is_read_be_dropped(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(_: ReadSide, registry: ProjectionRegistry) -> None:
+        with pytest.raises(ProjectionNotReady):
+            await registry.switch("audit")
+        with pytest.raises(ProjectionNotReady):
+            await registry.drop("audit", 1)
+        with pytest.raises(UnknownProjection):
+            await registry.switch("audit", 9)
+        with pytest.raises(UnknownProjection):
+            await registry.rebuild("nothing")
+        with pytest.raises(ProjectionNotReady):
+            await compare(database.service_url, "audit")
+
+    run(body)
+
+
+def test_old_versions_go_with_the_next_rebuild_all_but_one(run: Callable[[Body], None]) -> None:
+    async def body(_: ReadSide, registry: ProjectionRegistry) -> None:
+        for _round in range(3):
+            version = await registry.rebuild("keys")
+            while (await until_state(registry, "keys", "ready")).version != version:
+                pass
+            await registry.switch("keys")
+        await registry.rebuild("keys")
+        versions = [s.version for s in await registry.list_statuses() if s.name == "keys"]
+        assert versions == [3, 4, 5]
+
+    run(body)
+
+
+def shouting(row: AuditRow | None, recorded: RecordedEvent) -> AuditRow | None:
+    made = AUDIT.project(row, recorded)
+    return made and msgspec.structs.replace(made, actor=made.actor.upper())
+
+
+def test_a_program_that_makes_other_rows_builds_them_beside_and_then_reads_them(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    newer: ReadModel[Any] = msgspec.structs.replace(AUDIT, code_version=2, project=shouting)
+    url = database.service_url
+
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        newer_registry = ProjectionRegistry(url, [newer])
+        await newer_registry.ensure()
+        assert await audited(side) == (1, 30)
+        async with a_log(url) as (_, tail), a_projector(url, tail, [newer]):
+            await until_read(side, 2)
+            page = await side.queries.list_audit("default")
+            assert {row.actor for row in page.items} == {"KEY:TESTS"}
+            assert (await verify_projections(url, [newer])).equal
+        # The older program, started again, takes its own rows up where it left them.
+        await registry.ensure()
+        await until_read(side, 1)
+
+    run(body)
+
+
+def test_switching_never_leaves_a_reader_without_an_answer(run: Callable[[Body], None]) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        switched = asyncio.Event()
+        seen: set[tuple[int, int]] = set()
+
+        async def read() -> None:
+            while not switched.is_set():
+                seen.add(await audited(side))
+
+        async with asyncio.TaskGroup() as group:
+            readers = [group.create_task(read()) for _ in range(3)]
+            for version in (2, 1, 2, 1, 2):
+                await registry.switch("audit", version)
+            switched.set()
+        assert len(readers) == 3
+        assert seen <= {(1, 30), (2, 30)}
+
+    run(body)
