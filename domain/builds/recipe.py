@@ -80,7 +80,7 @@ def prepare_script(missing: tuple[str, ...]) -> str:
     wanted = " ".join(shlex.quote(name) for name in missing)
     return f"""set -eu
 if [ -z "$(dnf -q repolist --enabled)" ]; then
-  printf 'Unable to find a match: %s\\n' {wanted} >&2
+  printf 'No match for argument: %s\\n' {wanted} >&2
   exit 1
 fi
 dnf -y --setopt=install_weak_deps=False install {wanted}
