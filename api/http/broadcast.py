@@ -137,14 +137,12 @@ class Broadcast:
 
     def _publish(self, events: Sequence[RecordedEvent]) -> None:
         last = events[-1].position
-        encoded = [(event, frame(b'{"event":' + _ENCODE(view(event)) + b"}")) for event in events]
+        encoded: dict[int, bytes] = {}
         batches: dict[EventFilter, bytes] = {}
         for subscriber in tuple(self._live):
             batch = batches.get(subscriber.wanted)
             if batch is None:
-                wanted = subscriber.wanted
-                batch = b"".join(framed for event, framed in encoded if wanted.matches(event))
-                batches[wanted] = batch
+                batch = batches[subscriber.wanted] = _batch(subscriber.wanted, events, encoded)
             if not subscriber.push(batch, last):
                 self._live.discard(subscriber)
                 subscriber.slow.set()
@@ -183,9 +181,8 @@ class Broadcast:
         """With back-pressure: a client that takes nothing for SEND_SECONDS is dropped."""
         for recorded in events:
             if subscriber.wanted.matches(recorded):
-                message = b'{"event":' + _ENCODE(view(recorded)) + b"}"
                 async with asyncio.timeout(SEND_SECONDS):
-                    await subscriber.socket.send_frame(message, WSMsgType.TEXT)
+                    await subscriber.socket.send_frame(_message(recorded), WSMsgType.TEXT)
             subscriber.position = recorded.position
 
     async def _wait_moved(self) -> None:
@@ -217,6 +214,24 @@ class Broadcast:
 
 
 _ENCODE = msgspec.json.Encoder().encode
+
+
+def _batch(
+    wanted: EventFilter, events: Sequence[RecordedEvent], encoded: dict[int, bytes]
+) -> bytes:
+    """The frames of what is wanted. encoded: by position; what is missing there is added."""
+    frames: list[bytes] = []
+    for recorded in events:
+        if wanted.matches(recorded):
+            known = encoded.get(recorded.position)
+            if known is None:
+                known = encoded[recorded.position] = frame(_message(recorded))
+            frames.append(known)
+    return b"".join(frames)
+
+
+def _message(recorded: RecordedEvent) -> bytes:
+    return b'{"event":' + _ENCODE(view(recorded)) + b"}"
 
 
 def frame(message: bytes) -> bytes:

@@ -113,6 +113,8 @@ async def _keep_secrets(
     call: Call[Nothing, ContainerRequest], container_id: str
 ) -> tuple[SecretVariable, ...]:
     """A repeated request takes the references of the first, so that it is the same command."""
+    if not call.body.secrets:
+        return ()
     loaded = await call.parts.handler.load(CONTAINERS, call.tenant, container_id)
     known = {s.name: s for s in loaded.state.spec.secrets} if loaded.version else {}
     kept: list[SecretVariable] = []

@@ -75,6 +75,8 @@ def _kind(what: str, path: str) -> e.ProblemType:
 
 async def _read(request: web.Request, timeout_seconds: float) -> bytes:
     try:
+        if request.content.is_eof():  # it came with the headers, as nearly always
+            return await request.read()
         async with asyncio.timeout(timeout_seconds):
             return await request.read()
     except TimeoutError as error:

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+
 
 class HttpMetrics:
     """route: the template, so that ids never become labels."""
@@ -25,7 +27,17 @@ class HttpMetrics:
             ("reason",),
             registry=registry,
         )
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        """Methods, routes and statuses are few, so what they stand for is kept."""
+        method = method if method in METHODS else "other"
+        found = self._children.get((method, route, status))
+        if found is None:
+            found = self._children[method, route, status] = (
+                self._requests.labels(method, route, str(status)),
+                self._seconds.labels(method, route),
+            )
+        requests, histogram = found
+        requests.inc()
+        histogram.observe(seconds)

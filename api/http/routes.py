@@ -1,41 +1,11 @@
 """Every route there is: routing, permissions, the OpenAPI document and the tests come from here."""
 
-from api.http import (
-    audit,
-    blobs,
-    builds,
-    containers,
-    events,
-    health,
-    keys,
-    live_events,
-    logs,
-    openapi,
-    projections,
-    tickets,
-)
+from api.http import audit, events, health, keys, live_events, openapi, projections, tickets
 from api.http import errors as e
-from api.http.route import PUBLIC, Handler, Route
+from api.http.aggregate_routes import AGGREGATE_ROUTES
+from api.http.route import PUBLIC, Route
+from api.http.route_problems import CHANGE, COMMAND, PAGE, READ
 from domain.access.roles import Permission
-
-_COMMAND = (e.COMMAND_ID_REUSED, e.ILLEGAL_HEADER, e.STORE_OVERLOADED)
-_CHANGE = (*_COMMAND, e.UNKNOWN_ID, e.REFUSED_STATE, e.STALE_VERSION, e.CONCURRENT_CHANGE)
-_READ = (e.PROJECTION_BEHIND,)
-_PAGE = (*_READ, e.INVALID_CURSOR)
-_ONE = (*_READ, e.UNKNOWN_ID, e.FUTURE_POSITION)
-
-
-def _operation(path: str, handler: Handler, summary: str) -> Route:
-    return Route(
-        method="POST",
-        path=f"/v1/containers/{{container_id}}/{path}",
-        permission=Permission.OPERATE_CONTAINERS,
-        handler=handler,
-        summary=summary,
-        status=202,
-        problems=_CHANGE,
-    )
-
 
 _HEALTH = (
     Route(
@@ -70,194 +40,6 @@ _HEALTH = (
     ),
 )
 
-_BLOBS = (
-    Route(
-        method="POST",
-        path="/v1/blobs",
-        permission=Permission.SUBMIT_BUILDS,
-        handler=blobs.upload_blob,
-        summary="Upload a file: the raw body; its digest comes back",
-        status=201,
-        raw_body=True,
-        problems=(e.BODY_TOO_LARGE, e.BODY_TIMEOUT, e.TRUNCATED_BODY, e.UNSUPPORTED_MEDIA_TYPE),
-    ),
-    Route(
-        method="GET",
-        path="/v1/blobs/{digest}",
-        permission=Permission.READ_BUILDS,
-        handler=blobs.get_blob,
-        summary="Fetch a file by its digest",
-        media_type="application/octet-stream",
-        problems=(e.UNKNOWN_ID,),
-    ),
-)
-
-_BUILDS = (
-    Route(
-        method="POST",
-        path="/v1/builds",
-        permission=Permission.SUBMIT_BUILDS,
-        handler=builds.submit_build,
-        summary="Submit a build of an RPM package or an image",
-        status=202,
-        problems=(
-            *_COMMAND,
-            e.REFUSED_STATE,
-            e.MISSING_CONTENT,
-            e.WRONG_SIZE,
-            e.BROKEN_ARCHIVE,
-            e.CONTEXT_TOO_LARGE,
-            e.UNKNOWN_IMAGE,
-        ),
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds",
-        permission=Permission.READ_BUILDS,
-        handler=builds.list_builds,
-        summary="List builds, newest first",
-        problems=_PAGE,
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}",
-        permission=Permission.READ_BUILDS,
-        handler=builds.get_build,
-        summary="A build now, or as of then",
-        problems=_ONE,
-    ),
-    Route(
-        method="POST",
-        path="/v1/builds/{build_id}/cancel",
-        permission=Permission.SUBMIT_BUILDS,
-        handler=builds.cancel_build,
-        summary="Cancel a build",
-        status=202,
-        problems=_CHANGE,
-    ),
-    Route(
-        method="POST",
-        path="/v1/builds/{build_id}/retry",
-        permission=Permission.SUBMIT_BUILDS,
-        handler=builds.retry_build,
-        summary="Try a build again",
-        status=202,
-        problems=_CHANGE,
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}/history",
-        permission=Permission.READ_BUILDS,
-        handler=events.get_build_history,
-        summary="A build's events, raw and at the newest version",
-        problems=(e.UNKNOWN_ID,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}/replay",
-        permission=Permission.READ_BUILDS,
-        handler=events.replay_build,
-        summary="A build's state after each of its events",
-        problems=(e.UNKNOWN_ID,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}/log",
-        permission=Permission.READ_BUILDS,
-        handler=logs.get_build_log,
-        summary="A build's log, stored or live",
-        media_type="text/plain",
-        problems=(e.UNKNOWN_ID,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}/artifacts",
-        permission=Permission.READ_BUILDS,
-        handler=builds.list_artifacts,
-        summary="What a build made",
-        problems=_ONE,
-    ),
-    Route(
-        method="GET",
-        path="/v1/builds/{build_id}/artifacts/{name}",
-        permission=Permission.READ_BUILDS,
-        handler=builds.get_artifact,
-        summary="Fetch what a build made",
-        media_type="application/octet-stream",
-        problems=_ONE,
-    ),
-)
-
-_CONTAINERS = (
-    Route(
-        method="POST",
-        path="/v1/containers",
-        permission=Permission.OPERATE_CONTAINERS,
-        handler=containers.request_container,
-        summary="Request a container",
-        status=202,
-        problems=(*_COMMAND, e.REFUSED_STATE, e.UNKNOWN_IMAGE, e.AMBIGUOUS_VARIABLE),
-    ),
-    Route(
-        method="GET",
-        path="/v1/containers",
-        permission=Permission.READ_CONTAINERS,
-        handler=containers.list_containers,
-        summary="List containers, newest first",
-        problems=_PAGE,
-    ),
-    Route(
-        method="GET",
-        path="/v1/containers/{container_id}",
-        permission=Permission.READ_CONTAINERS,
-        handler=containers.get_container,
-        summary="A container now, or as of then",
-        problems=_ONE,
-    ),
-    Route(
-        method="DELETE",
-        path="/v1/containers/{container_id}",
-        permission=Permission.OPERATE_CONTAINERS,
-        handler=containers.remove_container,
-        summary="Remove a container",
-        status=202,
-        problems=_CHANGE,
-    ),
-    _operation("start", containers.start_container, "Start a container"),
-    _operation("stop", containers.stop_container, "Stop a container"),
-    _operation("restart", containers.restart_container, "Restart a container"),
-    _operation("pause", containers.pause_container, "Pause a container"),
-    _operation("unpause", containers.unpause_container, "Let a paused container go on"),
-    _operation("kill", containers.kill_container, "Send a signal to a container"),
-    _operation("rename", containers.rename_container, "Give a container another name"),
-    _operation("limits", containers.change_container_limits, "Change a container's limits"),
-    Route(
-        method="GET",
-        path="/v1/containers/{container_id}/history",
-        permission=Permission.READ_CONTAINERS,
-        handler=events.get_container_history,
-        summary="A container's events, raw and at the newest version",
-        problems=(e.UNKNOWN_ID,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/containers/{container_id}/replay",
-        permission=Permission.READ_CONTAINERS,
-        handler=events.replay_container,
-        summary="A container's state after each of its events",
-        problems=(e.UNKNOWN_ID,),
-    ),
-    Route(
-        method="GET",
-        path="/v1/containers/{container_id}/log",
-        permission=Permission.READ_CONTAINERS,
-        handler=logs.get_container_log,
-        summary="A container's log, stored or live",
-        media_type="text/plain",
-        problems=(e.UNKNOWN_ID,),
-    ),
-)
-
 _LOG = (
     Route(
         method="GET",
@@ -289,7 +71,7 @@ _LOG = (
         permission=Permission.READ_AUDIT,
         handler=audit.list_audit,
         summary="Who did what, newest first; refusals too",
-        problems=_PAGE,
+        problems=PAGE,
     ),
     Route(
         method="GET",
@@ -297,7 +79,7 @@ _LOG = (
         permission=Permission.READ_STATISTICS,
         handler=audit.get_statistics,
         summary="How many events of each type there were in each hour",
-        problems=_READ,
+        problems=READ,
     ),
 )
 
@@ -309,7 +91,7 @@ _KEYS = (
         handler=keys.create_key,
         summary="Create a key; its token is shown this once",
         status=201,
-        problems=_COMMAND,
+        problems=COMMAND,
     ),
     Route(
         method="GET",
@@ -317,7 +99,7 @@ _KEYS = (
         permission=Permission.MANAGE_KEYS,
         handler=keys.list_keys,
         summary="List keys, oldest first",
-        problems=_READ,
+        problems=READ,
     ),
     Route(
         method="POST",
@@ -326,7 +108,7 @@ _KEYS = (
         handler=keys.revoke_key,
         summary="Revoke a key; its connections are closed",
         status=202,
-        problems=_CHANGE,
+        problems=CHANGE,
     ),
 )
 
@@ -365,12 +147,4 @@ _PROJECTIONS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (
-    *_HEALTH,
-    *_BLOBS,
-    *_BUILDS,
-    *_CONTAINERS,
-    *_LOG,
-    *_KEYS,
-    *_PROJECTIONS,
-)
+ROUTES: tuple[Route, ...] = (*_HEALTH, *AGGREGATE_ROUTES, *_LOG, *_KEYS, *_PROJECTIONS)
