@@ -4,7 +4,7 @@ Read models are not among them: they are rebuilt from the log.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class NotEmpty(Exception):
 
 
 @contextmanager
-def snapshot(owner_url: str) -> Iterator[psycopg.Connection]:
+def snapshot(owner_url: str) -> Generator[psycopg.Connection]:
     """Everything read in it is from one moment, however long that takes."""
     with psycopg.connect(owner_url, connect_timeout=CONNECT_SECONDS) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

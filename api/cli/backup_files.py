@@ -154,5 +154,4 @@ def _copy_checked(source: Path, target: Path) -> int:
 
 def _named(parts: Sequence[str]) -> str:
     """`…/sha256/ab/cdef…` is named for its SHA-256; other files are not."""
-    *_, algorithm, first, rest = ("", "", "", *parts)
-    return first + rest if algorithm == SHA256 else ""
+    return "".join(parts[-2:]) if SHA256 in parts[-3:-2] else ""

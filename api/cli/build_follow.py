@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 
@@ -98,7 +98,7 @@ async def _read(
 
 
 @contextmanager
-def interrupted_follow(build_id: str) -> Iterator[None]:
+def interrupted_follow(build_id: str) -> Generator[None]:
     """Ctrl-C ends the watching, not the build."""
     try:
         yield

@@ -82,9 +82,10 @@ async def check_redis(settings: Settings) -> Finding:
         if known is None:
             return warning("Redis", "the embedded server was never started", START)
         url = f"redis://:{known.password}@127.0.0.1:{known.port}/0"
-    client = Redis.from_url(url, socket_timeout=CONNECT_SECONDS)
+    # The library leaves its keyword arguments untyped.
+    client = Redis.from_url(url, socket_timeout=CONNECT_SECONDS)  # pyright: ignore[reportUnknownMemberType]
     try:
-        about: dict[str, Any] = await client.info("server")
+        about: dict[str, Any] = await client.info("server")  # pyright: ignore[reportUnknownMemberType]
     except RedisError as error:
         advice = "Correct REDIS_URL, or start that server." if settings.redis.url else START
         return warning("Redis", _first_line(error), f"{advice} Meanwhile all answers continue.")

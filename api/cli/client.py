@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -79,7 +79,7 @@ class ApiClient:
         query: Query | None = None,
         *,
         headers: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         """A long answer, to be read piece by piece; only silence ends it."""
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
@@ -111,7 +111,7 @@ class ApiClient:
     @asynccontextmanager
     async def websocket(
         self, path: str, query: Query | None = None
-    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
         try:
             async with self._open_session.ws_connect(
                 self.url + path, params=_given(query), heartbeat=20.0, compress=0

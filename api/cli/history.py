@@ -19,6 +19,25 @@ class _RawPage(msgspec.Struct, frozen=True, kw_only=True):
     next: int | None = None
 
 
+class _Named(msgspec.Struct, frozen=True, kw_only=True):
+    name: str = ""
+
+
+class _Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of any event that say much in few words."""
+
+    attempt: int | None = None
+    step: str | None = None
+    round: int | None = None
+    exit_code: int | None = None
+    phase: str | None = None
+    reason: str | None = None
+    name: str | None = None
+    role: str | None = None
+    label: str | None = None
+    artifacts: tuple[_Named, ...] = ()
+
+
 async def show_history(client: ApiClient, path: str, *, raw: bool, as_json: bool) -> None:
     async for event in _events(client, path):
         if as_json:
@@ -43,18 +62,14 @@ def show_event(event: EventView, *, with_content: bool = False, with_stream: boo
 
 def brief(event: EventView) -> str:
     """The few words that tell this event from others of its type."""
-    content = msgspec.json.decode(event.data)
-    if not isinstance(content, dict):
-        return ""
-    shown = ("attempt", "step", "round", "exit_code", "phase", "reason", "name", "status", "label")
-    told = [
-        f"{key}={content[key]}"
-        for key in shown
-        if isinstance(content.get(key), str | int) and content[key] != ""
+    told = msgspec.json.decode(event.data, type=_Told)
+    words = [
+        f"{field}={value}"
+        for field, value in msgspec.structs.asdict(told).items()
+        if isinstance(value, str | int) and value != ""
     ]
-    if isinstance(content.get("artifacts"), list):
-        told.append(", ".join(str(each.get("name")) for each in content["artifacts"]))
-    return output.terminal_safe(" ".join(told))
+    names = ", ".join(artifact.name for artifact in told.artifacts)
+    return output.terminal_safe(" ".join(filter(None, (*words, names))))
 
 
 async def _events(client: ApiClient, path: str) -> AsyncIterator[msgspec.Raw]:

@@ -1,7 +1,7 @@
 """The database of this machine's data directory, also while the service does not run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def load_settings(data_dir: Path, database_url: str | None = None) -> Settings:
 
 
 @contextmanager
-def owner_database(settings: Settings, *, create: bool = False) -> Iterator[str]:
+def owner_database(settings: Settings, *, create: bool = False) -> Generator[str]:
     """Its URL; an embedded server that was not running runs only inside.
 
     create: also make one where there is none.

@@ -1,6 +1,6 @@
 """Progress of long work: a bar on a terminal, silence elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from api.cli.output import screen
@@ -10,7 +10,7 @@ Advance = Callable[[int, int], None]
 
 
 @contextmanager
-def progress(what: str, *, shown: bool = True, in_bytes: bool = False) -> Iterator[Advance]:
+def progress(what: str, *, shown: bool = True, in_bytes: bool = False) -> Generator[Advance]:
     console = screen(stderr=True)
     if not shown or not console.is_terminal:
         yield lambda _done, _total: None

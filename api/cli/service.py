@@ -3,16 +3,17 @@
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from adapters.embedded import EmbeddedPostgres, EmbeddedRedis
+from adapters.embedded.supervisor import EmbeddedServer
 from api.cli.addresses import place, with_login
 from api.cli.data_directory import DataDirectory, ensure_secret, read_text, write_private
 from api.cli.readiness import wait_until_ready
 from api.cli.steps import say, step
-from api.cli.supervise import Role, RoleKeeper, Server, finish, keep_serving
+from api.cli.supervise import Role, RoleKeeper, finish, keep_serving
 from api.settings import MetricsSettings, Settings
 
 ROLES = ("serve", "project", "work")
@@ -39,12 +40,12 @@ class Service:
             **_metrics_ports(settings),
         }
         self._owner_url = settings.database.url
-        self._embedded: list[tuple[Server, str, Callable[[str], None]]] = []
+        self._embedded: list[tuple[EmbeddedServer, str, Callable[[str], None]]] = []
         self._keepers: list[RoleKeeper] = []
         self.was_ready = False
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Ready inside; stopped in good order after, roles before servers."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -90,7 +91,7 @@ class Service:
                 running.says = f"embedded, answers on {place(url)}"
             self._environment[REDIS_URL] = url
 
-    async def _start(self, server: Server, moved: Callable[[str], None]) -> str:
+    async def _start(self, server: EmbeddedServer, moved: Callable[[str], None]) -> str:
         try:
             url = await finish(asyncio.to_thread(server.start))
         except BaseException:  # also when cancelled: it may have been started all the same
@@ -181,7 +182,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _background() -> AsyncIterator[Callable[[Coroutine[Any, Any, None]], None]]:
+async def _background() -> AsyncGenerator[Callable[[Coroutine[Any, Any, None]], None]]:
     """Tasks that last as long as the block, and end in good order after it."""
     async with asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []

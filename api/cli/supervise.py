@@ -8,10 +8,11 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar, Protocol, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
+from adapters.embedded.supervisor import EmbeddedServer
 from api.cli.steps import say
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -23,16 +24,6 @@ LAST_WORDS = 5
 KEPT_LOG_BYTES = 20 * 1024 * 1024
 
 T = TypeVar("T")
-
-
-class Server(Protocol):
-    """An embedded server; its methods block."""
-
-    NAME: ClassVar[str]
-
-    def start(self) -> str: ...
-    def is_running(self) -> bool: ...
-    def stop(self) -> None: ...
 
 
 class Pauses:
@@ -116,7 +107,7 @@ class RoleKeeper:
             )
 
 
-async def keep_serving(server: Server, url: str, moved: Callable[[str], None]) -> None:
+async def keep_serving(server: EmbeddedServer, url: str, moved: Callable[[str], None]) -> None:
     """moved: called with the new URL when the old port was taken meanwhile."""
     pauses = Pauses()
     loop = asyncio.get_running_loop()

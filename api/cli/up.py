@@ -102,9 +102,6 @@ def _refuse_taken_port(host: str, port: int) -> None:
             ) from error
 
 
-def _texts(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    return [
-        text
-        for error in group.exceptions
-        for text in (_texts(error) if isinstance(error, BaseExceptionGroup) else [str(error)])
-    ]
+def _texts(error: BaseException) -> list[str]:
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return [text for each in inner for text in _texts(each)] if inner else [str(error)]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class Started:
 
 
 @contextmanager
-def a_service() -> Iterator[Started]:
+def a_service() -> Generator[Started]:
     """Running inside; stopped as a user stops it."""
     # Not tmp_path: its parent is closed, so root's servers could not enter.
     with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
