@@ -1,6 +1,6 @@
 """Driver errors in the domain's words, in one place."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -34,7 +34,7 @@ class MigrationError(Exception):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Raise StoreUnavailable for whatever keeps PostgreSQL from answering."""
     try:
         yield

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -164,7 +164,7 @@ def _stored() -> StoredEvent:
 
 
 @contextmanager
-def _server(url: str | None) -> Iterator[str]:
+def _server(url: str | None) -> Generator[str]:
     if url is not None:
         yield url
         return
@@ -177,7 +177,7 @@ def _server(url: str | None) -> Iterator[str]:
 
 
 @contextmanager
-def _database(url: str) -> Iterator[str]:
+def _database(url: str) -> Generator[str]:
     name = f"bench_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))

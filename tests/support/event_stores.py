@@ -1,7 +1,7 @@
 """The two event stores, started and stopped around a test's body."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from adapters.memory.event_store import InMemoryEventStore
@@ -15,7 +15,7 @@ DEADLINE_SECONDS = 60
 
 
 @asynccontextmanager
-async def started(store: Store) -> AsyncIterator[Store]:
+async def started(store: Store) -> AsyncGenerator[Store]:
     await store.start()
     try:
         yield store

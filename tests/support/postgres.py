@@ -2,9 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 from uuid import uuid4
 
 import msgspec
@@ -46,7 +47,7 @@ class PostgresServer:
         self._template: str | None = None
 
     @contextmanager
-    def fresh_database(self) -> Iterator[Database]:
+    def fresh_database(self) -> Generator[Database]:
         if self._template is None:
             self._template = self._create("template0")
             url = self._url_of(self._template)
@@ -55,12 +56,12 @@ class PostgresServer:
             yield Database(url)
 
     @contextmanager
-    def empty_database(self) -> Iterator[str]:
+    def empty_database(self) -> Generator[str]:
         with self._copy_of("template0") as url:
             yield url
 
     @contextmanager
-    def _copy_of(self, template: str) -> Iterator[str]:
+    def _copy_of(self, template: str) -> Generator[str]:
         name = self._create(template)
         try:
             yield self._url_of(name)
@@ -72,7 +73,7 @@ class PostgresServer:
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
         return name
 
-    def _execute(self, statement: str, *names: str) -> None:
+    def _execute(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute(SQL(statement).format(*map(Identifier, names)))
 
@@ -85,7 +86,7 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
+def running_postgres() -> Generator[str]:
     """The URL of a superuser: PostgreSQL in the test image, where one is named, or embedded."""
     image = os.environ.get(IMAGE_VARIABLE)
     if image:
@@ -101,9 +102,9 @@ def running_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def _containerised(image: str) -> Iterator[str]:
+def _containerised(image: str) -> Generator[str]:
     # Imported here: it needs Docker's client, which most runs do not.
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
 
     with PostgresContainer(image, driver=None) as container:
         yield container.get_connection_url()

@@ -1,7 +1,7 @@
 """Lost connections, blocked tables, overload: what was acknowledged is stored exactly once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -22,7 +22,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 @asynccontextmanager
 async def _started(
     url: str, *, max_waiting: int = 1_000, grace_seconds: float = 10
-) -> AsyncIterator[PostgresEventStore]:
+) -> AsyncGenerator[PostgresEventStore]:
     store = PostgresEventStore(url, max_waiting=max_waiting, grace_seconds=grace_seconds)
     await store.start()
     try:

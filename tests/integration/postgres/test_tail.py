@@ -1,7 +1,7 @@
 """Everybody sees every event, in order, whatever happens to the listener."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -35,7 +35,7 @@ class CountingStore(InMemoryEventStore):
 @asynccontextmanager
 async def _tailed(
     database: Database, *, poll: float = NEVER_SECONDS, capacity: int = 10_000
-) -> AsyncIterator[tuple[PostgresEventStore, LogTail]]:
+) -> AsyncGenerator[tuple[PostgresEventStore, LogTail]]:
     store = PostgresEventStore(database.service_url)
     tail = LogTail(database.service_url, store, poll=poll, capacity=capacity)
     await store.start()
