@@ -12,7 +12,7 @@ from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Artifact, Requirements, Step
 from domain.builds.spec import RpmSource
-from domain.builds.state import Build, RootImage
+from domain.builds.state import Build, Phase, RootImage
 from domain.errors import BlobDamaged, BlobMissing, EngineRefused, ImageNotFound
 from domain.ports import (
     BlobStore,
@@ -67,6 +67,8 @@ class BuildPerformer:
         build = loaded.state
         if not isinstance(build, Build):
             raise TypeError(f"{claimed.stream} has effects but no events")
+        if not isinstance(effect, f.StopBuild | f.SweepBuild) and _overtaken(effect, build):
+            return None
         try:
             return await self._call(claimed, effect, build)
         except ImageNotFound as error:
@@ -283,7 +285,7 @@ class BuildPerformer:
 
     async def _read_requirements(
         self, effect: f.ReadRequirements, build: Build
-    ) -> c.RecordRequirementsResolved:
+    ) -> c.RecordRequirementsResolved | c.RecordBuildRefused:
         name = naming.step_name(build.build_id, effect.attempt, Step.RESOLVE, effect.round)
         files = await self._small_files(name, recipe.OUT)
         try:
@@ -291,7 +293,12 @@ class BuildPerformer:
                 build.spec, {name: data.decode(errors="replace") for name, data in files.items()}
             )
         except (KeyError, ValueError) as error:
-            raise BrokenArchive(f"The answers of rpm cannot be read: {error}") from error
+            return c.RecordBuildRefused(
+                build_id=effect.build_id,
+                attempt=effect.attempt,
+                step=Step.RESOLVE,
+                reason=f"What rpm says of the spec cannot be used: {error}",
+            )
         return c.RecordRequirementsResolved(
             build_id=effect.build_id,
             attempt=effect.attempt,
@@ -365,6 +372,11 @@ class BuildPerformer:
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
         for container in await self._engine.list(self._labels(claimed, effect.attempt)):
             await self._engine.remove(container.name, force=True)
+
+
+def _overtaken(effect: f.BuildEffects, build: Build) -> bool:
+    """The build has ended or is being stopped, and nobody has superseded the effect yet."""
+    return build.ended or build.phase is Phase.STOPPING or effect.attempt != build.attempt
 
 
 def _root_image(step: Step, key: str, image: EngineImage) -> RootImage:
