@@ -13,6 +13,9 @@ from projections.sql import blocks
 
 Outcome = Literal["accepted", "refused", "denied", "unauthenticated"]
 
+MAX_INDEXED = 200
+"""Whoever knocks may send a path of any length; an index entry has its limit."""
+
 
 class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
     """Who did what, when, from where, and what became of it.
@@ -84,21 +87,25 @@ def _deed(recorded: RecordedEvent) -> Deed:
             )
         case PermissionDenied() as event:
             return Deed(
-                command=f"{event.method} {event.path}",
+                command=_request(event.method, event.path),
                 target="",
                 outcome="denied",
                 detail=f"{event.role} may not {event.permission}",
             )
         case AuthenticationFailed() as event:
             return Deed(
-                command=f"{event.method} {event.path}",
-                target=f"key-{event.key_id}" if event.key_id else "",
+                command=_request(event.method, event.path),
+                target=f"key-{event.key_id}"[:MAX_INDEXED] if event.key_id else "",
                 outcome="unauthenticated",
                 detail=event.reason,
             )
         case _:
             command = COMMAND_OF_EVENT.get(recorded.type, recorded.type)
             return Deed(command=command, target=recorded.stream, outcome="accepted")
+
+
+def _request(method: str, path: str) -> str:
+    return f"{method} {path}"[:MAX_INDEXED]
 
 
 def key_of(recorded: RecordedEvent) -> Key:

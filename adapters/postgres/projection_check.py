@@ -1,7 +1,7 @@
 """Are the rows that are read what the log says? Row by row, byte for byte."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -164,7 +164,7 @@ async def _row(connection: AsyncConnection, statement: Composed) -> TupleRow:
 
 
 @asynccontextmanager
-async def _snapshot(url: str) -> AsyncIterator[AsyncConnection]:
+async def _snapshot(url: str) -> AsyncGenerator[AsyncConnection]:
     """Sees one moment, and leaves nothing behind."""
     settings = parameters("projection check", statement_seconds=STATEMENT_SECONDS)
     settings["options"] += " -c idle_in_transaction_session_timeout=0"

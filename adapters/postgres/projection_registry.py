@@ -1,6 +1,6 @@
 """Which versions of the read models there are, and which of each is read."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -201,7 +201,7 @@ class ProjectionRegistry:
         return found
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
         settings = parameters("projection registry", statement_seconds=STATEMENT_SECONDS)
         with translated():
             connection = await psycopg.AsyncConnection.connect(self._url, **settings)
@@ -209,7 +209,7 @@ class ProjectionRegistry:
                 yield connection
 
     @asynccontextmanager
-    async def _change(self) -> AsyncIterator[AsyncConnection]:
+    async def _change(self) -> AsyncGenerator[AsyncConnection]:
         async with self._connection() as connection, connection.transaction():
             await connection.execute("SET LOCAL lock_timeout = 0")
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", [REGISTRY_LOCK])

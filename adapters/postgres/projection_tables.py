@@ -114,7 +114,7 @@ class ProjectionTable:
         }
 
     def _sql(self, text: str) -> Composed:
-        return SQL(text).format(**self._names)
+        return SQL(text).format(**self._names)  # pyright: ignore[reportArgumentType]  # our own files
 
 
 def _view(schema: str, name: str, query: Composable) -> list[Composed]:

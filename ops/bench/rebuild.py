@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from time import perf_counter
@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import psycopg
 import structlog
+from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.projection_check import verify_projections
@@ -148,7 +149,7 @@ def _log_row(position: int, stream: str, version: int, event: Any) -> tuple[obje
 
 
 @asynccontextmanager
-async def _projecting(database: Database) -> AsyncIterator[ProjectionRegistry]:
+async def _projecting(database: Database) -> AsyncGenerator[ProjectionRegistry]:
     url = database.service_url
     store = PostgresEventStore(url)
     tail = LogTail(url, store)
@@ -203,7 +204,7 @@ async def _bare(database: Database) -> float:
 
 
 def _copy_out(database: Database, name: str) -> Sequence[bytes]:
-    out = f"COPY read_models.{name}_v1 TO STDOUT (FORMAT binary)"
+    out = SQL("COPY {} TO STDOUT (FORMAT binary)").format(_table(name, "v1"))
     with (
         database.as_owner() as connection,
         connection.cursor() as cursor,
@@ -215,20 +216,23 @@ def _copy_out(database: Database, name: str) -> Sequence[bytes]:
 def _copy_in(database: Database, rows: dict[str, Sequence[bytes]]) -> float:
     with database.as_owner() as connection:
         for name in rows:
-            connection.execute(
-                f"CREATE TABLE read_models.{name}_bare (LIKE read_models.{name}_v1 INCLUDING ALL)"
-            )
+            like = SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)")
+            connection.execute(like.format(_table(name, "bare"), _table(name, "v1")))
         began = perf_counter()
         for name, pieces in rows.items():
             with connection.cursor() as cursor:
-                into = f"COPY read_models.{name}_bare FROM STDIN (FORMAT binary)"
-                with cursor.copy(into) as copy:
+                into = SQL("COPY {} FROM STDIN (FORMAT binary)")
+                with cursor.copy(into.format(_table(name, "bare"))) as copy:
                     for piece in pieces:
                         copy.write(piece)
         took = perf_counter() - began
         for name in rows:
-            connection.execute(f"DROP TABLE read_models.{name}_bare")
+            connection.execute(SQL("DROP TABLE {}").format(_table(name, "bare")))
     return took
+
+
+def _table(name: str, suffix: str) -> Identifier:
+    return Identifier("read_models", f"{name}_{suffix}")
 
 
 def _count(connection: psycopg.Connection, table: ProjectionTable) -> int:

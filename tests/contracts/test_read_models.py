@@ -98,7 +98,8 @@ def test_a_list_is_paged_newest_first_without_gaps_or_repeats(run: Run) -> None:
         position = 0
         for number in range(7):
             position = await side.record(f"container-c{number}", *a_container(f"c{number}"))
-        seen, after = [], None
+        seen: list[str] = []
+        after = None
         while True:
             wanted = Slice(after=after, limit=3, min_position=position)
             page = await side.queries.list_containers("default", page=wanted)

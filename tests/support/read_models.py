@@ -1,7 +1,7 @@
 """The read side with a log under it, in memory and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -43,13 +43,13 @@ class ReadSide:
 
 
 @asynccontextmanager
-async def in_memory() -> AsyncIterator[ReadSide]:
+async def in_memory() -> AsyncGenerator[ReadSide]:
     store = InMemoryEventStore()
     yield ReadSide(store, InMemoryQueries(store))
 
 
 @asynccontextmanager
-async def on_postgres(url: str) -> AsyncIterator[ReadSide]:
+async def on_postgres(url: str) -> AsyncGenerator[ReadSide]:
     await ProjectionRegistry(url).ensure()
     queries = PostgresQueries(url, wait_seconds=DEADLINE_SECONDS)
     await queries.start()
@@ -61,7 +61,7 @@ async def on_postgres(url: str) -> AsyncIterator[ReadSide]:
 
 
 @asynccontextmanager
-async def a_log(url: str) -> AsyncIterator[tuple[PostgresEventStore, LogTail]]:
+async def a_log(url: str) -> AsyncGenerator[tuple[PostgresEventStore, LogTail]]:
     store = PostgresEventStore(url)
     tail = LogTail(url, store)
     await store.start()
@@ -76,7 +76,7 @@ async def a_log(url: str) -> AsyncIterator[tuple[PostgresEventStore, LogTail]]:
 @asynccontextmanager
 async def a_projector(
     url: str, tail: LogTail, models: Sequence[ReadModel[Any]] = READ_MODELS
-) -> AsyncIterator[Projector]:
+) -> AsyncGenerator[Projector]:
     projector = Projector(url, tail, models=models, scan_seconds=SCAN_SECONDS)
     await projector.start()
     try:

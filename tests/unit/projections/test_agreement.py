@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.access.events import AuthenticationFailed
 from domain.builds import events as b
 from domain.builds.spec import BuildSpec, RpmSource, SourceFile
 from domain.builds.state import Build
@@ -18,7 +19,7 @@ from domain.containers.spec import ContainerSpec, Limits
 from domain.containers.state import Container
 from domain.containers.state import evolve as evolve_container
 from domain.event import Event, OpaqueEvent
-from projections.audit import AUDIT
+from projections.audit import AUDIT, MAX_INDEXED
 from projections.audit_commands import COMMAND_OF_EVENT
 from projections.builds import BUILDS
 from projections.catalog import READ_MODELS
@@ -168,3 +169,11 @@ def test_a_history_without_its_beginning_makes_no_row(model: ReadModel[Any]) -> 
 def test_every_event_says_which_command_it_comes_from() -> None:
     at_the_door = {"AuthenticationFailed", "PermissionDenied", "CommandRefused"}
     assert {each.__name__ for each in EVENT_TYPES} - at_the_door == set(COMMAND_OF_EVENT)
+
+
+def test_a_stranger_with_a_very_long_path_is_in_the_audit_log_all_the_same() -> None:
+    knock = AuthenticationFailed(
+        attempt_id="x", key_id="k" * 9_000, reason="unknown", method="GET", path="/" * 9_000
+    )
+    row = fold(AUDIT, [knock], "attempt-x")
+    assert max(len(row.command), len(row.target)) <= MAX_INDEXED
