@@ -1,0 +1,313 @@
+"""What every EffectStore does, in memory and on PostgreSQL."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import pytest
+
+from adapters.memory.effects import InMemoryEffectStore
+from adapters.postgres.connections import open_later
+from adapters.postgres.effects import PostgresEffectStore
+from domain.containers.spec import ContainerSpec
+from domain.ports import NewEffect, Superseding
+from domain.processes import effects as f
+from tests.support.postgres import Database
+
+P = "reactions"
+LEASE = 30.0
+
+Store = InMemoryEffectStore | PostgresEffectStore
+Body = Callable[[Store], Awaitable[None]]
+Run = Callable[[Body], None]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def run(request: pytest.FixtureRequest) -> Run:
+    async def in_memory(body: Body) -> None:
+        await body(InMemoryEffectStore())
+
+    async def on_postgres(body: Body, url: str) -> None:
+        async with asyncio.timeout(60), open_later(url, "effects", size=4) as pool:
+            await body(PostgresEffectStore(pool))
+
+    if request.param == "memory":
+        return lambda body: asyncio.run(in_memory(body))
+    database: Database = request.getfixturevalue("database")
+    return lambda body: asyncio.run(on_postgres(body, database.service_url))
+
+
+def new(
+    position: int,
+    stream: str = "container-a",
+    *,
+    index: int = 0,
+    delay: float = 0,
+    tenant: str = "t",
+) -> NewEffect:
+    return NewEffect(
+        effect_id=f"{position}:{index}",
+        tenant=tenant,
+        stream=stream,
+        position=position,
+        index=index,
+        correlation_id=f"request-{position}",
+        effect=f.StartEngineContainer(container_id=stream, generation=1, intent=position),
+        delay_seconds=delay,
+    )
+
+
+def superseding(position: int, stream: str = "container-a", tenant: str = "t") -> Superseding:
+    return Superseding(tenant=tenant, stream=stream, position=position)
+
+
+async def write(store: Store, *effects: NewEffect, supersede: Sequence[Superseding] = ()) -> None:
+    after = await store.position(P)
+    assert await store.write(
+        P, after=after, position=after + 1, effects=effects, superseding=supersede
+    )
+
+
+async def claim(store: Store, owner: str = "me", *, limit: int = 10) -> list[str]:
+    claimed = await store.claim(owner, limit=limit, lease_seconds=LEASE)
+    return [effect.effect_id for effect in claimed]
+
+
+def test_a_claimed_effect_is_the_one_that_was_written(run: Run) -> None:
+    spec = ContainerSpec(image="alpine:3", name="web", environment={"A": "☃"})
+    effect = f.CreateEngineContainer(container_id="c", generation=2, intent=1, spec=spec)
+
+    async def body(store: Store) -> None:
+        await write(store, NewEffect(
+            effect_id="x", tenant="acme", stream="container-c", position=7, index=1,
+            correlation_id="request", effect=effect,
+        ))  # fmt: skip
+        (claimed,) = await store.claim("me", limit=1, lease_seconds=LEASE)
+        assert claimed.effect == effect
+        assert (claimed.effect_id, claimed.tenant, claimed.stream) == ("x", "acme", "container-c")
+        assert (claimed.correlation_id, claimed.attempt) == ("request", 1)
+        assert not claimed.superseded
+
+    run(body)
+
+
+def test_the_position_moves_only_from_where_it_was_read(run: Run) -> None:
+    async def body(store: Store) -> None:
+        assert await store.position(P) == 0
+        assert await store.write(P, after=0, position=5, effects=[new(1)], superseding=[])
+        for after in (0, 3, 6):
+            late = new(2, "container-b")
+            assert not await store.write(P, after=after, position=9, effects=[late], superseding=[])
+        assert await store.position(P) == 5
+        assert await store.position("other") == 0
+        assert await claim(store) == ["1:0"]
+
+    run(body)
+
+
+def test_of_two_writers_from_one_position_one_wins(run: Run) -> None:
+    async def body(store: Store) -> None:
+        for after in range(5):
+            won = await asyncio.gather(
+                *(
+                    store.write(P, after=after, position=after + 1, effects=[], superseding=[])
+                    for _ in range(4)
+                )
+            )
+            assert sorted(won) == [False, False, False, True]
+
+    run(body)
+
+
+def test_an_effect_written_twice_is_done_once(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        await write(store, new(1))
+        assert await claim(store) == ["1:0"]
+        await store.finish("me", "1:0")
+        assert await claim(store) == []
+
+    run(body)
+
+
+def test_effects_of_one_stream_are_claimed_one_after_the_other(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(2), new(1, index=1), new(1, index=0))
+        for expected in ("1:0", "1:1", "2:0"):
+            assert await claim(store) == [expected]
+            assert await claim(store, "other") == []
+            await store.finish("me", expected)
+        assert await claim(store) == []
+
+    run(body)
+
+
+def test_effects_of_different_streams_are_claimed_together_oldest_first(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(3, "container-c"), new(1), new(2, "container-b"), new(4, "build-d"))
+        await write(store, new(5, tenant="u"))
+        assert await claim(store, limit=3) == ["1:0", "2:0", "3:0"]
+        assert await claim(store, "other") == ["4:0", "5:0"]
+
+    run(body)
+
+
+def test_no_effect_is_claimed_by_two(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, *(new(n, f"container-{n}") for n in range(1, 41)))
+        claims = await asyncio.gather(*(claim(store, f"o-{n}", limit=10) for n in range(6)))
+        found = [effect_id for claimed in claims for effect_id in claimed]
+        assert len(found) == len(set(found))
+        assert len(found) + len(await claim(store, limit=40)) == 40
+
+    run(body)
+
+
+def test_an_effect_that_is_tried_again_later_holds_up_what_follows(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2))
+        await claim(store)
+        await store.retry("me", "1:0", delay_seconds=60, reason="engine away" * 1_000)
+        assert await claim(store) == []
+
+    run(body)
+
+
+def test_each_claim_counts_as_an_attempt(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        for attempt in (1, 2, 3):
+            (claimed,) = await store.claim("me", limit=1, lease_seconds=LEASE)
+            assert claimed.attempt == attempt
+            await store.retry("me", "1:0", delay_seconds=0, reason="again")
+
+    run(body)
+
+
+def test_an_effect_whose_lease_ran_out_is_anybodys(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        await store.claim("me", limit=1, lease_seconds=-1)
+        (claimed,) = await store.claim("other", limit=1, lease_seconds=LEASE)
+        assert (claimed.effect_id, claimed.attempt) == ("1:0", 2)
+
+    run(body)
+
+
+def test_an_extended_lease_holds(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2, "container-b"))
+        await store.claim("me", limit=2, lease_seconds=-1)
+        await store.extend("me", ["1:0"], lease_seconds=LEASE)
+        await store.extend("me", [], lease_seconds=LEASE)
+        assert await claim(store, "other") == ["2:0"]
+
+    run(body)
+
+
+def test_only_the_owner_ends_extends_or_gives_back_an_effect(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        await claim(store)
+        await store.finish("other", "1:0")
+        await store.retry("other", "1:0", delay_seconds=0, reason="mine")
+        await store.extend("other", ["1:0"], lease_seconds=-1)
+        assert await claim(store, "other") == []
+        await store.finish("me", "1:0")
+        assert await store.depth() == 0
+
+    run(body)
+
+
+def test_who_takes_over_ends_all_leases(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2, "container-b"))
+        await claim(store, "dead")
+        await store.take_over()
+        assert await claim(store) == ["1:0", "2:0"]
+        await store.finish("dead", "1:0")
+        assert await store.depth() == 2
+
+    run(body)
+
+
+def test_a_timer_waits_for_its_time_and_holds_up_nothing(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1, index=0, delay=3_600), new(1, index=1))
+        assert await claim(store) == ["1:1"]
+
+    run(body)
+
+
+def test_a_timer_that_is_due_waits_for_nobody(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2, delay=0.001))
+        async with asyncio.timeout(30):
+            found = await claim(store)
+            while "2:0" not in found:
+                await asyncio.sleep(0.005)
+                found += await claim(store)
+        assert sorted(found) == ["1:0", "2:0"]
+
+    run(body)
+
+
+def test_an_effect_that_nobody_has_begun_is_superseded(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2), new(1, "container-b", index=9))
+        await write(store, new(3), supersede=[superseding(3)])
+        found: dict[str, bool] = {}
+        for _ in range(3):
+            for claimed in await store.claim("me", limit=1, lease_seconds=LEASE):
+                found[claimed.effect_id] = claimed.superseded
+                await store.finish("me", claimed.effect_id)
+        assert await claim(store) == ["3:0"]
+        assert found == {"1:0": True, "1:9": False, "2:0": True}
+
+    run(body)
+
+
+def test_what_supersedes_names_its_own_stream_and_tenant_only(run: Run) -> None:
+    async def body(store: Store) -> None:
+        others = (superseding(9, "container-b"), superseding(9, tenant="u"))
+        await write(store, new(1), supersede=others)
+        (claimed,) = await store.claim("me", limit=1, lease_seconds=LEASE)
+        assert not claimed.superseded
+
+    run(body)
+
+
+def test_a_superseded_effect_waits_for_no_time(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2, delay=3_600))
+        await claim(store)
+        await store.retry("me", "1:0", delay_seconds=3_600, reason="engine away")
+        await write(store, supersede=[superseding(3)])
+        assert await claim(store) == ["1:0", "2:0"]
+
+    run(body)
+
+
+def test_who_does_what_is_superseded_is_told(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(1, "container-b", index=1))
+        await claim(store)
+        assert await store.interrupted("me") == []
+        await write(store, new(2), supersede=[superseding(2)])
+        assert await store.interrupted("me") == ["1:0"]
+        assert await store.interrupted("other") == []
+        await store.retry("me", "1:0", delay_seconds=0, reason="interrupted")
+        assert await store.interrupted("me") == []
+
+    run(body)
+
+
+def test_the_depth_counts_what_is_due_or_under_way(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1), new(2), new(3, delay=3_600))
+        assert await store.depth() == 2
+        await claim(store)
+        assert await store.depth() == 2
+        await store.finish("me", "1:0")
+        assert await store.depth() == 1
+
+    run(body)
