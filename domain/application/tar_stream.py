@@ -32,8 +32,12 @@ async def write_tar(
         header.size, header.mode, header.mtime = file.size, mode, modified_at
         header.uid = header.gid = owner
         yield header.tobuf(tarfile.PAX_FORMAT)
+        written = 0
         async for piece in file.content:
+            written += len(piece)
             yield piece
+        if written != file.size:
+            raise BrokenArchive(f"{file.name} has {written} bytes, not {file.size}")
         yield bytes(-file.size % BLOCK)
     yield bytes(2 * BLOCK)
 
@@ -62,9 +66,9 @@ class TarReader:
             member = _parse(block)
             if member.type not in _EXTENDED:
                 break
-            header += await self._exactly(member.size + -member.size % BLOCK)
-            if len(header) > MAX_HEADER_BYTES:
+            if len(header) + member.size > MAX_HEADER_BYTES:
                 raise BrokenArchive("A header of the archive is too long")
+            header += await self._exactly(member.size + -member.size % BLOCK)
         return self._enter(bytes(header))
 
     async def content(self) -> AsyncIterator[bytes]:
@@ -81,11 +85,12 @@ class TarReader:
         try:
             with tarfile.open(fileobj=io.BytesIO(header + bytes(2 * BLOCK)), mode="r:") as archive:
                 member = archive.next()
-        except tarfile.TarError as error:
+        except (tarfile.TarError, ValueError) as error:
             raise BrokenArchive(str(error)) from error
-        if member is None:
+        if member is None or member.size < 0 or member.issparse():
             raise BrokenArchive("A header of the archive cannot be read")
-        self._left = member.size if member.isreg() else 0
+        empty = not member.isreg() and member.type in tarfile.SUPPORTED_TYPES
+        self._left = 0 if empty else member.size
         self._padding = -self._left % BLOCK
         return member
 
@@ -114,6 +119,9 @@ class TarReader:
 
 def _parse(block: bytes) -> tarfile.TarInfo:
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError as error:
         raise BrokenArchive(str(error)) from error
+    if member.size < 0:
+        raise BrokenArchive("A member of the archive has no size")
+    return member

@@ -16,13 +16,6 @@ from domain.errors import Refusal, UnknownStream
 Events = tuple[e.BuildEvent, ...]
 
 MAX_ROUNDS = 10
-ROOT_PHASES = {
-    e.Step.TOOLCHAIN: frozenset({Phase.SUBMITTED, Phase.RESOLVING}),
-    e.Step.PREPARE: frozenset({Phase.PREPARING}),
-    e.Step.RESOLVE: frozenset[Phase](),
-    e.Step.RPMBUILD: frozenset[Phase](),
-    e.Step.IMAGE: frozenset[Phase](),
-}
 RETRYABLE = frozenset({Phase.FAILED, Phase.ERRORED, Phase.TIMED_OUT, Phase.CANCELLED})
 
 
@@ -143,6 +136,8 @@ def _report(command: c.BuildReport, state: Build) -> Events:
                 e.BuildSucceeded(build_id=bid, attempt=attempt),
             )
         case c.RecordImageCreated():
+            if (state.phase, state.step) != (Phase.BUILDING, e.Step.IMAGE):
+                return ()
             return (
                 e.BuildImageCreated(
                     build_id=bid,
@@ -181,7 +176,7 @@ def _report(command: c.BuildReport, state: Build) -> Events:
 
 
 def _step_started(command: c.RecordStepStarted, state: Build) -> Events:
-    if (state.step, state.round) == (command.step, command.round):
+    if (command.step, command.round) != _next_step(state):
         return ()
     return (
         e.BuildStepStarted(
@@ -196,8 +191,26 @@ def _step_started(command: c.RecordStepStarted, state: Build) -> Events:
     )
 
 
+def _next_step(state: Build) -> tuple[e.Step, int] | None:
+    """The one step that may begin now."""
+    match state.phase:
+        case Phase.SUBMITTED:
+            rpm = isinstance(state.spec.source, RpmSource)
+            return (e.Step.TOOLCHAIN if rpm else e.Step.IMAGE, 1)
+        case Phase.RESOLVING if state.toolchain is not None:
+            again = state.requirements is not None
+            begun = not again and state.step is e.Step.RESOLVE
+            return None if begun else (e.Step.RESOLVE, state.round + 1 if again else 1)
+        case Phase.PREPARING if state.step is e.Step.RESOLVE:
+            return (e.Step.PREPARE, state.round)
+        case Phase.BUILDING if state.root is not None and state.step is not e.Step.RPMBUILD:
+            return (e.Step.RPMBUILD, 1)
+        case _:
+            return None
+
+
 def _step_finished(command: c.RecordStepFinished, state: Build) -> Events:
-    under_way = state.phase is STEP_PHASE[command.step]
+    under_way = state.phase is STEP_PHASE[command.step] and not state.step_ended
     if not under_way or (state.step, state.round) != (command.step, command.round):
         return ()
     finished = e.BuildStepFinished(
@@ -245,6 +258,9 @@ def _failure(command: c.RecordStepFinished, state: Build) -> e.BuildFailed | e.B
 
 
 def _resolved(command: c.RecordRequirementsResolved, state: Build) -> Events:
+    asked = (Phase.RESOLVING, e.Step.RESOLVE, command.round)
+    if (state.phase, state.step, state.round) != asked:
+        return ()
     known = () if state.requirements is None else state.requirements.missing
     missing = tuple(sorted({*known, *command.requirements.missing}))
     requirements = msgspec.structs.replace(command.requirements, missing=missing)
@@ -267,7 +283,7 @@ def _resolved(command: c.RecordRequirementsResolved, state: Build) -> Events:
 
 
 def _root_prepared(command: c.RecordBuildRootPrepared, state: Build) -> Events:
-    if state.phase not in ROOT_PHASES[command.step]:
+    if not _awaits_root(command, state):
         return ()
     return (
         e.BuildRootPrepared(
@@ -282,3 +298,10 @@ def _root_prepared(command: c.RecordBuildRootPrepared, state: Build) -> Events:
             reused=command.reused,
         ),
     )
+
+
+def _awaits_root(command: c.RecordBuildRootPrepared, state: Build) -> bool:
+    if command.step is e.Step.TOOLCHAIN:
+        beginning = state.phase in {Phase.SUBMITTED, Phase.RESOLVING}
+        return beginning and state.toolchain is None
+    return state.phase is Phase.PREPARING and command.round == state.round

@@ -16,15 +16,19 @@ _ERROR = re.compile(
 _PHASE = re.compile(r"Bad exit status from \S+ \((%\w+)\)")
 _NEEDED = re.compile(r"^\s+(?P<name>\S.*?) is needed by \S+")
 _UNMATCHED = re.compile(
-    r"(?:No match for argument|Unable to find a match|nothing provides):? (?P<name>.+?)"
-    r"(?: needed by .*)?$"
+    r"(?:No match for argument|nothing provides):? (?P<name>.+?)(?: needed by .*)?$"
 )
+_CAUSE = re.compile(r"(\berror: |^error:|^FAIL(ED)?[: ]|undefined reference to)")
+_RPM_SAYS = re.compile(r"^(error: Bad exit status|RPM build errors:|make(\[\d+\])?: \*\*\*)")
 _NETWORK = re.compile(
     r"(Failed to download metadata|Cannot download|Curl error|Could not resolve host"
-    r"|Temporary failure in name resolution|No space left on device)"
+    r"|Temporary failure in name resolution)"
 )
+_DISK_FULL = re.compile(r"No space left on device")
 _SIGNALLED = 128
-_SIGKILL = 137
+_KILLED = frozenset({137, 143})  # by SIGKILL, by SIGTERM
+_OURS = frozenset({Step.TOOLCHAIN, Step.PREPARE})
+_CONNECTED = _OURS | {Step.IMAGE}
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,20 +55,32 @@ def diagnose(
             user_fault=True,
             reason=f"{step} needed more than its {limit} MiB of memory. Raise limits.memory_bytes.",
         )
-    if exit_code == _SIGKILL:
+    if exit_code in _KILLED:
         return Diagnosis(
             user_fault=False, retryable=True, reason=f"{step} was killed by somebody outside."
         )
-    unresolved = unresolved_requirements(lines)
+    broken = _system_fault(step, lines)
+    unresolved = () if broken or step is Step.TOOLCHAIN else unresolved_requirements(lines)
     if unresolved:
         return Diagnosis(
             user_fault=True,
             reason=f"Nothing provides BuildRequires: {', '.join(unresolved)}.",
             unresolved=unresolved,
         )
-    if step is Step.PREPARE or any(_NETWORK.search(line) for line in lines):
-        return _system_failure(step, exit_code, lines)
+    if broken or step in _OURS:
+        cause = broken or next(reversed(lines), "no output")
+        return Diagnosis(
+            user_fault=False,
+            retryable=True,
+            reason=f"{step} ended with {exit_code}: {cause.strip()}",
+        )
     return _package_failure(step, exit_code, log)
+
+
+def _system_fault(step: Step, lines: tuple[str, ...]) -> str | None:
+    """A line that tells of a disk or a network that failed us; most steps have no network."""
+    faults = (_DISK_FULL, _NETWORK) if step in _CONNECTED else (_DISK_FULL,)
+    return next((line for line in lines if any(f.search(line) for f in faults)), None)
 
 
 def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -72,17 +88,23 @@ def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({match["name"].strip() for match in found if match}))
 
 
-def _system_failure(step: Step, exit_code: int, lines: tuple[str, ...]) -> Diagnosis:
-    network = next((line for line in lines if _NETWORK.search(line)), None)
-    cause = network or (lines[-1] if lines else "no output")
-    return Diagnosis(
-        user_fault=False, retryable=True, reason=f"{step} ended with {exit_code}: {cause.strip()}"
-    )
-
-
 def _package_failure(step: Step, exit_code: int, log: StepLog) -> Diagnosis:
     phase = next((m[1] for line in log.tail if (m := _PHASE.search(line))), "")
     where = phase or str(step)
     how = f"died of signal {exit_code - _SIGNALLED}" if exit_code > _SIGNALLED else "failed"
-    cause = next(iter(log.errors), None) or next(reversed(log.tail), "no output")
-    return Diagnosis(user_fault=True, reason=f"{where} {how}: {cause.strip()}", phase=phase)
+    cause = _cause(log, phase).strip()
+    if _NETWORK.search(cause):
+        cause += ". Builds have no network: add the file to the sources."
+    return Diagnosis(user_fault=True, reason=f"{where} {how}: {cause}", phase=phase)
+
+
+def _cause(log: StepLog, phase: str) -> str:
+    """The line that says most: what failed, rather than who noticed.
+
+    Of a failed %check it is in the tail: the errors begin with what %build lived with.
+    """
+    lines = (*log.tail, *log.errors) if phase == "%check" else (*log.errors, *log.tail)
+    telling = [line for line in lines if not _RPM_SAYS.search(line)]
+    sure = (line for line in telling if _CAUSE.search(line) or _NETWORK.search(line))
+    likely = (line for line in telling if looks_like_error(line))
+    return next(sure, None) or next(likely, None) or next(reversed(log.tail), "no output")

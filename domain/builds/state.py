@@ -55,7 +55,7 @@ class RootImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Build(msgspec.Struct, frozen=True, kw_only=True):
-    """step, round: what is under way or was last. root: the prepared build root.
+    """step, round: what is under way or, if step_ended, was last. root: the prepared build root.
 
     limit_reached: why the build is being stopped, None when somebody cancelled it.
     """
@@ -68,6 +68,7 @@ class Build(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int = 1
     step: Step | None = None
     round: int = 1
+    step_ended: bool = False
     requirements: Requirements | None = None
     toolchain: RootImage | None = None
     root: RootImage | None = None
@@ -112,11 +113,12 @@ def _apply(state: Build, event: BuildEvent) -> Build:
                 attempt=attempt,
             )
         case BuildStepStarted(step=step, round=number):
-            return change(state, phase=STEP_PHASE[step], step=step, round=number)
+            phase = STEP_PHASE[step]
+            return change(state, phase=phase, step=step, round=number, step_ended=False)
         case BuildStepFinished(step=step, exit_code=exit_code, log=log):
             collecting = step is Step.RPMBUILD and exit_code == 0
             phase = Phase.COLLECTING if collecting else state.phase
-            return change(state, phase=phase, log_tail=log.tail)
+            return change(state, phase=phase, step_ended=True, log_tail=log.tail)
         case BuildRequirementsResolved(requirements=requirements):
             return change(state, phase=Phase.PREPARING, requirements=requirements)
         case BuildRootPrepared():
@@ -145,4 +147,6 @@ def _rooted(state: Build, event: BuildRootPrepared) -> Build:
     root = RootImage(key=event.key, image=event.image, image_id=event.image_id)
     if event.step is Step.TOOLCHAIN:
         return msgspec.structs.replace(state, phase=Phase.RESOLVING, toolchain=root)
-    return msgspec.structs.replace(state, phase=Phase.BUILDING, root=root)
+    final = state.requirements is not None and state.requirements.final
+    phase = Phase.BUILDING if final else Phase.RESOLVING
+    return msgspec.structs.replace(state, phase=phase, root=root)

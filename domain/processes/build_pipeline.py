@@ -58,7 +58,7 @@ def _begin(state: Build) -> Reaction:
 
 
 def _after_step(event: e.BuildStepFinished, state: Build) -> Reaction:
-    if event.exit_code != 0 or state.ended:
+    if event.exit_code != 0 or event.out_of_memory or state.ended:
         return NOTHING
     bid, attempt = state.build_id, event.attempt
     match event.step:

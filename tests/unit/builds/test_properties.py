@@ -1,5 +1,6 @@
 """What holds for a build whatever is asked and reported, in whatever order."""
 
+import itertools
 from functools import reduce
 
 from hypothesis import given
@@ -29,7 +30,6 @@ from tests.support.builds import (
     time_limit,
     to_rpmbuild,
 )
-import itertools
 
 ATTEMPTS = st.integers(1, 3)
 ROUNDS = st.integers(1, 3)
