@@ -16,7 +16,8 @@ from api.cli.steps import say, step
 from api.cli.supervise import Role, RoleKeeper, finish, keep_serving
 from api.settings import MetricsSettings, Settings
 
-ROLES = ("serve", "project", "work")
+ANSWERING = ("serve", "project")
+WORKING = "work"
 SERVICE_USER = "eulermaker_service"
 DATABASE_URL = "DATABASE_URL"
 SERVICE_URL = "EULERMAKER_DATABASE_SERVICE_URL"
@@ -102,18 +103,23 @@ class Service:
 
     async def _start_roles(self, start: Callable[[Coroutine[Any, Any, None]], None]) -> None:
         with step("Service") as running:
-            for name in ROLES:
-                keeper = RoleKeeper(self._role(name))
-                self._keepers.append(keeper)
-                start(keeper.keep_running())
+            for name in ANSWERING:
+                start(self._keep(name))
             new_key = await self._ensure_admin_key()
             write_private(self._directory.server, self._address)
             await wait_until_ready(self._address, self._directory)
             running.says = f"ready on {self._address}"
+        # Last: commands wait for it, and the others are ready sooner without its company.
+        start(self._keep(WORKING))
         if new_key is not None:
             say(f"\nYour admin key, shown this once: {new_key}")
             say(f"It is kept in {self._directory.admin_key}, which only its owner can read;")
             say("`eulermaker` on this machine finds it there.\n")
+
+    def _keep(self, name: str) -> Coroutine[Any, Any, None]:
+        keeper = RoleKeeper(self._role(name))
+        self._keepers.append(keeper)
+        return keeper.keep_running()
 
     def _role(self, name: str) -> Role:
         return Role(
