@@ -1,13 +1,13 @@
 """Containers: the list and the details of each."""
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import get_args
 
 import msgspec
 
 from domain.containers.events import ContainerEvent, ContainerRequested
-from domain.containers.spec import ContainerSpec, Limits, PolicyDecision
-from domain.containers.state import Container, Operation, Status, evolve
+from domain.containers.spec import PolicyDecision
+from domain.containers.state import Container, Status, evolve
 from domain.event import RecordedEvent
 from projections.model import Key, ReadModel
 from projections.sql import blocks
@@ -37,17 +37,17 @@ class ContainerRow(msgspec.Struct, frozen=True, kw_only=True):
     created_position: int
 
 
-class ContainerDetails(ContainerRow, frozen=True, kw_only=True):
-    """operations: what was asked for and has no outcome yet."""
+class ContainerDetails(Container, frozen=True, kw_only=True):
+    """The aggregate's own state, and what the list shows besides."""
 
-    spec: ContainerSpec
+    tenant: str
+    image: str
     policy: PolicyDecision
-    limits: Limits
-    generation: int
-    operations: tuple[Operation, ...] = ()
-    engine_id: str | None = None
-    engine_name: str | None = None
-    image_id: str | None = None
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+    position: int
+    created_position: int
 
 
 class LivingContainer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,9 +59,6 @@ class LivingContainer(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
 
 
-_STATE = Container.__struct_fields__
-
-
 def project(row: ContainerDetails | None, recorded: RecordedEvent) -> ContainerDetails | None:
     """By the rules of the aggregate itself, so that list and history never disagree."""
     event = recorded.event
@@ -69,11 +66,15 @@ def project(row: ContainerDetails | None, recorded: RecordedEvent) -> ContainerD
         return row
     if row is None:
         return _begin(event, recorded) if isinstance(event, ContainerRequested) else None
-    state = Container(**{name: getattr(row, name) for name in _STATE})
-    changes: dict[str, Any] = msgspec.structs.asdict(evolve(state, event))
-    changes["version"] = recorded.version
+    if isinstance(event, ContainerRequested):
+        return row  # there is one beginning
+    evolved = evolve(row, event)  # which keeps the type of what it is given
+    assert isinstance(evolved, ContainerDetails)
     return msgspec.structs.replace(
-        row, **changes, changed_at=recorded.recorded_at, position=recorded.position
+        evolved,
+        version=recorded.version,
+        changed_at=recorded.recorded_at,
+        position=recorded.position,
     )
 
 

@@ -57,6 +57,7 @@ class ProjectionTable:
         self.table = Identifier(schema, f"{model.name}_v{version}")
         rows: Any = list[model.row]  # type: ignore[name-defined]
         self.decoder = msgspec.json.Decoder(rows)
+        self.key_row = msgspec.defstruct("KeyRow", model.key)
         self._names = self._make_names()
         insert, upsert, move, tell, bury = map(self._sql, (INSERT, UPSERT, MOVE, TELL, BURY))
         self.insert = insert + upsert

@@ -139,7 +139,7 @@ async def load_rows(
 ) -> dict[Key, Any]:
     if not keys:
         return {}
-    wanted = [dict(zip(table.model.key, key, strict=True)) for key in keys]
+    wanted = [table.key_row(*key) for key in keys]
     found = await (await connection.execute(table.load, [rows_to_json(wanted)])).fetchone()
     if found is None or found[0] is None:
         return {}

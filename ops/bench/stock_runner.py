@@ -85,7 +85,7 @@ class ReadModelView(PostgresTrackingRecorder):
             self._insert_tracking(cursor, tracking)
             for table in self._tables:
                 for key, event in table.model.relevant([recorded]):
-                    wanted = [dict(zip(table.model.key, key, strict=True))]
+                    wanted = [table.key_row(*key)]
                     cursor.execute(table.load, [rows_to_json(wanted)])
                     found = cursor.fetchone()
                     text = found["json_agg"] if found else None
