@@ -209,8 +209,16 @@ class EffectStore(Protocol):
     async def finish(self, owner: str, effect_id: str) -> None: ...
 
     async def retry(
-        self, owner: str, effect_id: str, *, delay_seconds: float, reason: str
-    ) -> None: ...
+        self,
+        owner: str,
+        effect_id: str,
+        *,
+        delay_seconds: float,
+        reason: str,
+        untouched: bool = False,
+    ) -> None:
+        """untouched: nothing was done this time for certain, so it does not count as an attempt."""
+        ...
 
     async def take_over(self) -> None:
         """End all leases: for an executor that has just become the only one."""

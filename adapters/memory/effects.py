@@ -97,10 +97,12 @@ class InMemoryEffectStore:
         *,
         delay_seconds: float,
         reason: str,  # noqa: ARG002 - kept for operators, who do not look in here
+        untouched: bool = False,
     ) -> None:
         kept = self._owned(owner, effect_id)
         if kept is not None:
             kept.owner, kept.due_at = None, self._clock() + delay_seconds
+            kept.attempts -= untouched
 
     async def take_over(self) -> None:
         for kept in self._kept.values():

@@ -64,7 +64,8 @@ FINISH = "DELETE FROM work.effects WHERE effect_id = %s AND owner = %s"
 RETRY = """
 UPDATE work.effects
 SET owner = NULL, lease_until = NULL, last_error = %(reason)s,
-    due_at = now() + make_interval(secs => %(delay)s)
+    due_at = now() + make_interval(secs => %(delay)s),
+    attempts = attempts - CASE WHEN %(untouched)s THEN 1 ELSE 0 END
 WHERE effect_id = %(effect_id)s AND owner = %(owner)s
 """
 TAKE_OVER = "UPDATE work.effects SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL"
@@ -141,12 +142,21 @@ class PostgresEffectStore:
         async with borrowed(self._pool) as connection:
             await connection.execute(FINISH, [effect_id, owner])
 
-    async def retry(self, owner: str, effect_id: str, *, delay_seconds: float, reason: str) -> None:
+    async def retry(
+        self,
+        owner: str,
+        effect_id: str,
+        *,
+        delay_seconds: float,
+        reason: str,
+        untouched: bool = False,
+    ) -> None:
         values = {
             "owner": owner,
             "effect_id": effect_id,
             "delay": delay_seconds,
             "reason": reason[:2_000],
+            "untouched": untouched,
         }
         async with borrowed(self._pool) as connection:
             await connection.execute(RETRY, values)

@@ -21,10 +21,11 @@ from domain.application.perform_build import BuildPerformer
 from domain.application.perform_container import ContainerPerformer
 from domain.containers.commands import RecordContainerOperationFailed
 from domain.errors import (
-    ConcurrencyConflict,
+    CommandIdReused,
     DomainError,
     EngineError,
     EngineOutcomeUnknown,
+    EngineUnavailable,
     Refusal,
     StoreUnavailable,
 )
@@ -100,6 +101,8 @@ class Executor(Worker):
         self._metrics = metrics
         self._owner = uuid.uuid4().hex
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._interruptible: set[str] = set()
+        self._unreachable = 0
         self._done = asyncio.Event()
 
     async def run(self) -> None:
@@ -109,6 +112,7 @@ class Executor(Worker):
             keeper = group.create_task(self._keep_leases())
             try:
                 while True:
+                    self._done.clear()
                     await self._claim(group)
                     await self._wait(lock)
                     await self._interrupt()
@@ -128,10 +132,11 @@ class Executor(Worker):
             self._crash.pass_by(CrashPoint.EFFECT_CLAIMED)
             task = group.create_task(self._carry_out(claimed), name=claimed.effect_id)
             self._running[claimed.effect_id] = task
+            if not claimed.superseded:
+                self._interruptible.add(claimed.effect_id)
 
     async def _wait(self, lock: Wakeable) -> None:
         """Until an effect is done, new ones may be there, or it is time to look."""
-        self._done.clear()
         waiting = asyncio.ensure_future(lock.wait(POLL_SECONDS))
         done = asyncio.ensure_future(self._done.wait())
         try:
@@ -144,10 +149,12 @@ class Executor(Worker):
             await asyncio.gather(waiting, done, return_exceptions=True)
 
     async def _interrupt(self) -> None:
-        if not self._running:
+        """Once each: it is given back at once, and its report is not to be interrupted again."""
+        if not self._interruptible:
             return
         for effect_id in await self._effects.interrupted(self._owner):
-            if effect_id in self._running:
+            if effect_id in self._interruptible:
+                self._interruptible.discard(effect_id)
                 self._running[effect_id].cancel()
 
     async def _keep_leases(self) -> None:
@@ -174,14 +181,23 @@ class Executor(Worker):
             await self._after_error(claimed, error)
         finally:
             self._running.pop(claimed.effect_id, None)
+            self._interruptible.discard(claimed.effect_id)
             self._done.set()
 
     async def _perform_and_record(self, claimed: ClaimedEffect) -> None:
+        if claimed.attempt > 1 and await self._is_recorded(claimed):
+            return
         command = await self._perform(claimed)
+        self._unreachable = 0
         self._crash.pass_by(CrashPoint.ENGINE_CALLED)
         if command is not None:
             await self._record(claimed, command)
         self._crash.pass_by(CrashPoint.OUTCOME_APPENDED)
+
+    async def _is_recorded(self, claimed: ClaimedEffect) -> bool:
+        """Whoever did it before us came as far as its outcome: never do it again."""
+        receipt = await self._handler.find_receipt(claimed.tenant, claimed.effect_id)
+        return receipt is not None
 
     async def _perform(self, claimed: ClaimedEffect) -> Command | None:
         effect = claimed.effect
@@ -203,7 +219,7 @@ class Executor(Worker):
         )
         try:
             await self._handler.handle(command, context)
-        except Refusal as refusal:
+        except (Refusal, CommandIdReused) as refusal:
             log.info("outcome refused", effect=claimed.effect_id, reason=str(refusal))
 
     async def _after_error(self, claimed: ClaimedEffect, error: Exception) -> None:
@@ -226,6 +242,11 @@ class Executor(Worker):
             and await self._give_up(claimed, str(error))
         ):
             return
+        if isinstance(error, EngineUnavailable):
+            self._unreachable += 1
+            delay = backoff(self._unreachable)
+            await self._again(claimed, str(error), delay_seconds=delay, untouched=True)
+            return
         await self._again(claimed, str(error), delay_seconds=backoff(claimed.attempt))
 
     async def _give_up(self, claimed: ClaimedEffect, reason: str) -> bool:
@@ -239,14 +260,20 @@ class Executor(Worker):
         try:
             await self._record(claimed, outcome)
             await self._effects.finish(self._owner, claimed.effect_id)
-        except (StoreUnavailable, ConcurrencyConflict):
+        except DomainError:
             return False
         return True
 
-    async def _again(self, claimed: ClaimedEffect, reason: str, *, delay_seconds: float) -> None:
+    async def _again(
+        self, claimed: ClaimedEffect, reason: str, *, delay_seconds: float, untouched: bool = False
+    ) -> None:
         try:
             await self._effects.retry(
-                self._owner, claimed.effect_id, delay_seconds=delay_seconds, reason=reason
+                self._owner,
+                claimed.effect_id,
+                delay_seconds=delay_seconds,
+                reason=reason,
+                untouched=untouched,
             )
         except StoreUnavailable:
             log.warning("the lease must run out first", effect=claimed.effect_id)

@@ -14,6 +14,7 @@ from domain.ports import EventStore
 
 MAX_TRIES = 8
 CACHED_STREAMS = 10_000
+NEVER = 2**31 - 1
 SYSTEM_PREFIX = "system:"
 
 _ENCODER = msgspec.json.Encoder()
@@ -70,6 +71,10 @@ class CommandHandler:
             self._remember(tenant, stream, loaded)
         return loaded
 
+    async def find_receipt(self, tenant: str, command_id: str) -> Receipt | None:
+        """What became of a command that was delivered before."""
+        return await self._store.find_receipt(tenant, command_id)
+
     async def _try(
         self,
         command: Command,
@@ -87,7 +92,7 @@ class CommandHandler:
             loaded = await self.load(aggregate, context.tenant, identifier)
         stream = aggregate.stream(identifier)
         if expected_version is not None and expected_version != loaded.version:
-            return await self._stale(context, stream, fingerprint, expected_version)
+            return await self._stale(context, stream, fingerprint, expected_version, loaded.version)
         try:
             events = aggregate.decide(command, loaded.state)
         except Refusal as refusal:
@@ -112,18 +117,33 @@ class CommandHandler:
         return receipt
 
     async def _stale(
-        self, context: CommandContext, stream: str, fingerprint: bytes, expected_version: int
+        self,
+        context: CommandContext,
+        stream: str,
+        fingerprint: bytes,
+        expected_version: int,
+        version: int,
     ) -> Receipt:
-        """The store tells a retry of a command that succeeded from a true conflict."""
-        return await self._store.append(
-            Append(
-                context=context,
-                stream=stream,
-                expected_version=expected_version,
-                events=(),
-                fingerprint=fingerprint,
+        """The store tells a retry of a command that succeeded from a true conflict.
+
+        It is asked for a version that no stream reaches: an append of nothing must not succeed
+        because the stream has grown meanwhile.
+        """
+        try:
+            receipt = await self._store.append(
+                Append(
+                    context=context,
+                    stream=stream,
+                    expected_version=NEVER,
+                    events=(),
+                    fingerprint=fingerprint,
+                )
             )
-        )
+        except ConcurrencyConflict as conflict:
+            raise ConcurrencyConflict(stream, expected_version, version) from conflict
+        if receipt.status == REFUSED:
+            raise await self._recorded_refusal(context.tenant, receipt)
+        return receipt
 
     async def _refuse(
         self,

@@ -43,14 +43,40 @@ class ContainerPerformer:
     ) -> c.ContainerOutcome:
         """The outcome to record. Raises EngineUnavailable or EngineOutcomeUnknown: try again."""
         cid, intent = effect.container_id, effect.intent
-        if claimed.superseded:
-            return c.RecordContainerOperationSuperseded(container_id=cid, intent=intent)
         try:
+            if claimed.superseded:
+                return await self._superseded(claimed, effect)
             return await self._call(claimed, effect)
         except EngineRefused as error:
             return c.RecordContainerOperationFailed(
                 container_id=cid, intent=intent, reason=str(error)
             )
+
+    async def _superseded(
+        self, claimed: ClaimedEffect, effect: f.ContainerEffects
+    ) -> c.ContainerOutcome:
+        """Not to be done; but where it was begun already, say what came of it."""
+        cid, intent = effect.container_id, effect.intent
+        name = naming.container_name(cid, effect.generation)
+        begun = claimed.attempt > 1
+        if begun and isinstance(effect, f.CreateEngineContainer):
+            found = await self._engine.inspect(name)
+            if found is not None:
+                return _created(effect, found)
+        if begun and isinstance(effect, f.StartEngineContainer | f.RestartEngineContainer):
+            at = await self._started_since(claimed, name, cid)
+            if at is not None and isinstance(effect, f.StartEngineContainer):
+                return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
+            if at is not None:
+                return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
+        if begun and isinstance(effect, f.KillEngineContainer):
+            return c.RecordContainerOperationFailed(
+                container_id=cid,
+                intent=intent,
+                reason="The signal may have been sent",
+                unknown=True,
+            )
+        return c.RecordContainerOperationSuperseded(container_id=cid, intent=intent)
 
     async def _call(self, claimed: ClaimedEffect, effect: f.ContainerEffects) -> c.ContainerOutcome:
         cid, intent = effect.container_id, effect.intent
@@ -106,14 +132,7 @@ class ContainerPerformer:
         wanted = await self._engine_spec(claimed.tenant, name, spec, labels, network)
         if await self._engine.find_image(spec.image) is None:
             await self._engine.pull(spec.image)
-        created = await self._engine.create(wanted)
-        return c.RecordContainerCreated(
-            container_id=effect.container_id,
-            intent=effect.intent,
-            engine_id=created.engine_id,
-            engine_name=created.name,
-            image_id=created.image_id,
-        )
+        return _created(effect, await self._engine.create(wanted))
 
     def _labels(self, claimed: ClaimedEffect, effect: f.CreateEngineContainer) -> dict[str, str]:
         return {
@@ -192,3 +211,15 @@ class ContainerPerformer:
 
     def _started_at(self, started: EngineContainer) -> datetime:
         return started.started_at or self._clock.now()
+
+
+def _created(
+    effect: f.CreateEngineContainer, container: EngineContainer
+) -> c.RecordContainerCreated:
+    return c.RecordContainerCreated(
+        container_id=effect.container_id,
+        intent=effect.intent,
+        engine_id=container.engine_id,
+        engine_name=container.name,
+        image_id=container.image_id,
+    )

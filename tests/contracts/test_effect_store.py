@@ -183,6 +183,17 @@ def test_each_claim_counts_as_an_attempt(run: Run) -> None:
     run(body)
 
 
+def test_an_attempt_that_touched_nothing_does_not_count(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        for _ in range(3):
+            (claimed,) = await store.claim("me", limit=1, lease_seconds=LEASE)
+            assert claimed.attempt == 1
+            await store.retry("me", "1:0", delay_seconds=0, reason="away", untouched=True)
+
+    run(body)
+
+
 def test_an_effect_whose_lease_ran_out_is_anybodys(run: Run) -> None:
     async def body(store: Store) -> None:
         await write(store, new(1))
