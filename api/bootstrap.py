@@ -33,7 +33,7 @@ from adapters.system import SystemClock, TimeOrderedIds
 from api.metrics import MeasuredCommandHandler
 from api.settings import Settings
 from api.workers.container_observer import ContainerObserver
-from api.workers.crash_points import CrashPoints
+from api.workers.crash_points import CrashingHandler, CrashPoints
 from api.workers.executor import Executor, ExecutorMetrics
 from api.workers.image_builds import ImageBuildRunner
 from api.workers.log_follower import LogFollower, LogLimits
@@ -116,6 +116,11 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
             ids=TimeOrderedIds(),
             registry=registry,
         )
+
+
+def _handler(settings: Settings, store: PostgresEventStore) -> CommandHandler:
+    crash_at = settings.testing.crash_at
+    return CrashingHandler(store, CrashPoints(crash_at)) if crash_at else CommandHandler(store)
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> RedisConnection | None:

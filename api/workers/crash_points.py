@@ -4,10 +4,15 @@ import os
 import signal
 from enum import StrEnum
 
+from domain.application.command_handler import CommandHandler
+from domain.event import Command, CommandContext, Receipt
+from domain.ports import EventStore
+
 
 class CrashPoint(StrEnum):
-    """In the order in which a command passes them."""
+    """In the order in which a command passes them. answer-due: recorded, and nobody told yet."""
 
+    ANSWER_DUE = "answer-due"
     EVENT_APPENDED = "event-appended"
     EFFECT_WRITTEN = "effect-written"
     EFFECT_CLAIMED = "effect-claimed"
@@ -29,3 +34,18 @@ class CrashPoints:
         self._left -= 1
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class CrashingHandler(CommandHandler):
+    """Passes `answer-due` between a command's record and its answer."""
+
+    def __init__(self, store: EventStore, crash: CrashPoints) -> None:
+        super().__init__(store)
+        self._crash = crash
+
+    async def handle(
+        self, command: Command, context: CommandContext, *, expected_version: int | None = None
+    ) -> Receipt:
+        receipt = await super().handle(command, context, expected_version=expected_version)
+        self._crash.pass_by(CrashPoint.ANSWER_DUE)
+        return receipt
