@@ -15,6 +15,7 @@ from domain.containers.commands import (
     ObserveContainerGone,
     ObserveContainerState,
 )
+from domain.containers.decide import decide
 from domain.containers.state import Container, Status
 from domain.errors import DomainError, UnknownStream
 from domain.ports import ContainerEngine, EngineContainer
@@ -64,12 +65,20 @@ class ContainerObserver:
             )
             await self._reporter.report(tenant, seen, correlation_id=correlation_id)
         elif container.status != "exited":
-            await self._reporter.report(
-                tenant,
-                ObserveContainerState(container_id=container_id, status=container.status),
-                correlation_id=correlation_id,
-                seen_at_version=loaded.version,
-            )
+            seen_state = ObserveContainerState(container_id=container_id, status=container.status)
+            if decide(seen_state, state) and await self._is_still_so(container):
+                await self._reporter.report(
+                    tenant,
+                    seen_state,
+                    correlation_id=correlation_id,
+                    seen_at_version=loaded.version,
+                    expected_version=loaded.version,
+                )
+
+    async def _is_still_so(self, container: EngineContainer) -> bool:
+        """It may have been seen before we changed it ourselves, and looked up after."""
+        now = await self._engine.inspect(container.name)
+        return now is not None and now.status == container.status
 
     async def observe_gone(self, living: LivingContainer) -> None:
         """The read model says that it should be there, the engine's list lacks it."""
@@ -81,6 +90,12 @@ class ContainerObserver:
             )
         except UnknownStream:
             log.warning("unknown container in the read model", container=living.container_id)
+
+    def forget_all_but(self, names: set[str]) -> None:
+        """Of containers that the engine no longer has nothing is left to follow."""
+        over = [key for key, t in self._following.items() if t.done() and key[0] not in names]
+        for key in over:
+            del self._following[key]
 
     async def stop(self) -> None:
         tasks = list(self._following.values())

@@ -19,6 +19,7 @@ from domain.builds.commands import (
     RecordBuildErrored,
     RecordImageCreated,
     RecordStepFinished,
+    RecordStepStarted,
 )
 from domain.builds.events import Step
 from domain.builds.spec import BuildSpec, ImageSource
@@ -74,21 +75,24 @@ class ImageBuildRunner:
         self._running = running
         self._clock = clock
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._written: dict[tuple[str, int], RunningBuild] = {}
 
     async def start(self, running: RunningBuild, spec: BuildSpec) -> datetime:
         key = (running.build_id, running.attempt)
+        began = self._clock.now()
         if key not in self._tasks:
             await self._running.add(running)
+            self._written[key] = running
             self._tasks[key] = asyncio.create_task(
-                self._run(running, spec), name=f"image build {running.build_id}"
+                self._run(running, spec, began), name=f"image build {running.build_id}"
             )
-        return self._clock.now()
+        return began
 
     async def cancel(self, build_id: str, attempt: int) -> None:
-        task = self._tasks.pop((build_id, attempt), None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._end(build_id, attempt)
+        running = self._written.pop((build_id, attempt), None)
+        if running is not None:
+            await self._running.remove(running)
 
     async def recover(self) -> None:
         for running in await self._running.all():
@@ -97,10 +101,19 @@ class ImageBuildRunner:
                 await self._running.remove(running)
 
     async def stop(self) -> None:
+        """They stay written down: the next process reports them."""
         for build_id, attempt in list(self._tasks):
-            await self.cancel(build_id, attempt)
+            await self._end(build_id, attempt)
 
-    async def _run(self, running: RunningBuild, spec: BuildSpec) -> None:
+    async def _end(self, build_id: str, attempt: int) -> None:
+        task = self._tasks.pop((build_id, attempt), None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self, running: RunningBuild, spec: BuildSpec, began: datetime) -> None:
+        """Reports its own beginning too: its end may otherwise overtake the executor's report."""
+        await self._report(running, _started(running, began))
         try:
             reports = await self._build(running, spec)
         except DomainError as error:
@@ -112,6 +125,7 @@ class ImageBuildRunner:
             await self._report(running, report)
         await self._running.remove(running)
         self._tasks.pop((running.build_id, running.attempt), None)
+        self._written.pop((running.build_id, running.attempt), None)
 
     async def _build(self, running: RunningBuild, spec: BuildSpec) -> tuple[BuildReport, ...]:
         source = spec.source
@@ -180,6 +194,18 @@ class ImageBuildRunner:
                 await asyncio.sleep(backoff(failures))
             else:
                 return
+
+
+def _started(running: RunningBuild, at: datetime) -> RecordStepStarted:
+    return RecordStepStarted(
+        build_id=running.build_id,
+        attempt=running.attempt,
+        step=Step.IMAGE,
+        round=1,
+        engine_name="",
+        image_id="",
+        started_at=at,
+    )
 
 
 def _lost(running: RunningBuild, reason: str) -> RecordBuildErrored:

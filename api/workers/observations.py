@@ -26,8 +26,12 @@ class Reporter:
         *,
         correlation_id: str | None = None,
         seen_at_version: int = 0,
+        expected_version: int | None = None,
     ) -> bool:
-        """Whether it was news. seen_at_version: of the aggregate, where a sight may recur."""
+        """Whether it was news. seen_at_version: of the aggregate, where a sight may recur.
+
+        expected_version: the sight means nothing once the aggregate has gone on.
+        """
         content = msgspec.json.encode(command) + seen_at_version.to_bytes(8, "big")
         identifier = f"observed:{hashlib.sha256(content).hexdigest()[:40]}"
         receipt = await self._handler.handle(
@@ -39,5 +43,6 @@ class Reporter:
                 actor=ACTOR,
                 occurred_at=self._clock.now(),
             ),
+            expected_version=expected_version,
         )
         return receipt.last_position > 0

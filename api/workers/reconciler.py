@@ -126,6 +126,8 @@ class Reconciler(Worker):
         found = await self._engine.list(self._labels)
         await self._observe(found)
         present = {container.name for container in found}
+        self._steps.forget_all_but(present)
+        self._containers.forget_all_but(present)
         for expected in living:
             if expected.engine_name not in present:
                 await self._containers.observe_gone(expected)

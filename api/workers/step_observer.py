@@ -67,6 +67,13 @@ class StepObserver:
         else:
             await self._end_if_idle(labels[naming.TENANT], build, following)
 
+    def forget_all_but(self, names: set[str]) -> None:
+        """Of containers that the engine no longer has nothing is left to follow or to sweep."""
+        over = [n for n, each in self._following.items() if each.task.done() and n not in names]
+        for name in over:
+            del self._following[name]
+        self._stale = {name: since for name, since in self._stale.items() if name in names}
+
     async def stop(self) -> None:
         tasks = [following.task for following in self._following.values()]
         self._following.clear()
