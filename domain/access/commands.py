@@ -12,7 +12,7 @@ class CreateKey(Command, frozen=True, kw_only=True):
     key_id: str
     role: Role
     label: Annotated[str, Meta(max_length=100)]
-    secret_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    secret_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 
 class RevokeKey(Command, frozen=True, kw_only=True):

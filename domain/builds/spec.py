@@ -7,9 +7,9 @@ from msgspec import Meta
 
 from domain.containers.spec import MEBIBYTE, ImageReference, Limits, Name
 
-FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+~^][A-Za-z0-9_.+~^-]{0,254}$")]
-Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
-BuildArgument = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+~^][A-Za-z0-9_.+~^-]{0,254}$(?!\n)")]
+Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
+BuildArgument = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 
 BUILD_LIMITS = Limits(memory_bytes=2048 * MEBIBYTE, cpu_millis=2_000, pids=4_096)
 
@@ -40,8 +40,10 @@ class ImageSource(
     """
 
     context: SourceFile
-    dockerfile: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$")] = "Dockerfile"
-    target: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,128}$")] = ""
+    dockerfile: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,254}$(?!\n)")] = (
+        "Dockerfile"
+    )
+    target: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,128}$(?!\n)")] = ""
     arguments: Annotated[dict[BuildArgument, str], Meta(max_length=64)] = {}
     cache: bool = True
 

@@ -10,11 +10,11 @@ from msgspec import Meta
 
 MEBIBYTE = 1024 * 1024
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
-ImageReference = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9_./:@-]{0,254}$")]
-Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$(?!\n)")]
+ImageReference = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9_./:@-]{0,254}$(?!\n)")]
+Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 Argument = Annotated[str, Meta(max_length=4096)]
-AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00:,]{0,254}$")]
+AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00:,]{0,254}$(?!\n)")]
 Signal = Literal["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "WINCH"]
 
 
@@ -46,7 +46,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     entrypoint: Annotated[tuple[Argument, ...], Meta(max_length=256)] = ()
     environment: Annotated[dict[Variable, Argument], Meta(max_length=256)] = {}
     secrets: Annotated[tuple[SecretVariable, ...], Meta(max_length=64)] = ()
-    user: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$")] | None = None
+    user: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$(?!\n)")] | None = None
     working_directory: AbsolutePath | None = None
     labels: Annotated[dict[Name, Annotated[str, Meta(max_length=256)]], Meta(max_length=64)] = {}
     limits: Limits = Limits()
