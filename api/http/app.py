@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
-from api.http.app_keys import BROADCAST, KEY_RING, OPENAPI, PARTS, STOPPING
+from api.http.app_keys import BROADCAST, CONTEXT_CHECKS, KEY_RING, OPENAPI, PARTS, STOPPING
 from api.http.auth import KeyRing
 from api.http.broadcast import Broadcast
+from api.http.contexts import CHECKS_AT_ONCE
 from api.http.endpoint import endpoint
 from api.http.headers import add_headers, answer_options
 from api.http.metrics import HttpMetrics
@@ -37,6 +38,7 @@ def create_app(parts: HttpParts, routes: Sequence[Route] = ROUTES) -> web.Applic
     app[KEY_RING] = KeyRing(parts.handler, parts.queries, parts.clock)
     app[BROADCAST] = Broadcast(parts.tail, parts.store, app[KEY_RING])
     app[STOPPING] = asyncio.Event()
+    app[CONTEXT_CHECKS] = asyncio.Semaphore(CHECKS_AT_ONCE)
     app[OPENAPI] = openapi_document(routes)
     for route in routes:
         app.router.add_route(route.method, route.path, endpoint(route, metrics))

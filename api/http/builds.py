@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from api.http import contexts
 from api.http import errors as e
+from api.http.app_keys import CONTEXT_CHECKS
 from api.http.blobs import send_blob
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
@@ -144,7 +145,8 @@ async def _check_content(call: Call[Nothing, BuildSpec]) -> None:
     source = call.body.source
     if isinstance(source, ImageSource):
         await _check_file(call, source.context, "$.source.context")
-        await contexts.check_context(call.parts, call.tenant, source)
+        room = call.request.app[CONTEXT_CHECKS]
+        await contexts.check_context(call.parts, room, call.tenant, source)
         return
     await _check_file(call, source.spec, "$.source.spec")
     for index, file in enumerate(source.sources):

@@ -9,6 +9,7 @@ import posixpath
 import tarfile
 import zlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -18,17 +19,22 @@ from domain.builds.spec import ImageSource
 
 MAX_MEMBERS = 100_000
 CHECK_SECONDS = 120.0
+CHECKS_AT_ONCE = 4
 
 
-async def check_context(parts: HttpParts, tenant: str, source: ImageSource) -> None:
+async def check_context(
+    parts: HttpParts, room: asyncio.Semaphore, tenant: str, source: ImageSource
+) -> None:
+    """room: for so many at once; each has a thread of its own, as blobs are read by threads."""
     limit = parts.settings.storage.max_context_bytes
     if source.context.size > limit:
         raise e.Rejected(
             e.CONTEXT_TOO_LARGE,
             f"A context has at most {limit} bytes. Leave files out (.dockerignore).",
         )
-    chunks = parts.blobs.read(tenant, source.context.digest)
-    problem = await _examine(chunks, source.dockerfile, limit_bytes=4 * limit)
+    async with room:
+        chunks = parts.blobs.read(tenant, source.context.digest)
+        problem = await _examine(chunks, source.dockerfile, limit_bytes=4 * limit)
     if problem:
         raise e.Rejected(e.BROKEN_ARCHIVE, problem, path="$.source.context")
 
@@ -39,15 +45,18 @@ async def _examine(
     """What is wrong with the archive, None when it can be used."""
     reading, writing = os.pipe()
     loop = asyncio.get_running_loop()
-    with os.fdopen(reading, "rb") as source:
-        check = loop.run_in_executor(None, _check, source, dockerfile, limit_bytes)
+    with os.fdopen(reading, "rb") as source, ThreadPoolExecutor(1) as thread:
+        check = loop.run_in_executor(thread, _check, source, dockerfile, limit_bytes)
+        late = False
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await _fill(writing, chunks)
+        except TimeoutError:
+            late = True
         finally:
             os.close(writing)
             problem = await check
-    return problem
+    return f"It was not read within {CHECK_SECONDS:.0f} s. Make it smaller." if late else problem
 
 
 async def _fill(writing: int, chunks: AsyncIterator[bytes]) -> None:

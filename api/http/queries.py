@@ -20,8 +20,8 @@ State = TypeVar("State")
 POSITION = re.compile(r"[0-9]{1,18}")
 
 Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Cursor = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:=-]{1,200}$")]
-Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+Cursor = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:=-]{1,200}$(?!\n)")]
+Text = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)")]
 PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE)]
 
 

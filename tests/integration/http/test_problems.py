@@ -28,6 +28,7 @@ SPEC = "/v1/containers"
         ({"spec": CONTAINER, "strat": True}, 400, "unknown-field", "$"),
         ({"spec": {**CONTAINER, "privileged": True}}, 400, "unknown-field", "$.spec"),
         ({"spec": {**CONTAINER, "name": "No Name"}}, 400, "illegal-name", "$.spec.name"),
+        ({"spec": {**CONTAINER, "name": "web\n"}}, 400, "illegal-name", "$.spec.name"),
         ({"spec": {**CONTAINER, "image": "?"}}, 400, "illegal-value", "$.spec.image"),
         ({"spec": {**CONTAINER, "command": "ls"}}, 400, "wrong-type", "$.spec.command"),
         (
