@@ -62,7 +62,10 @@ def show_event(event: EventView, *, with_content: bool = False, with_stream: boo
 
 def brief(event: EventView) -> str:
     """The few words that tell this event from others of its type."""
-    told = msgspec.json.decode(event.data, type=_Told)
+    try:
+        told = msgspec.json.decode(event.data, type=_Told)
+    except msgspec.ValidationError:
+        return ""  # of a newer release, or encrypted
     words = [
         f"{field}={value}"
         for field, value in msgspec.structs.asdict(told).items()
