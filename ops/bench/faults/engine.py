@@ -1,0 +1,180 @@
+"""A Docker Engine of our own, in a network namespace of its own, to be killed and started again.
+
+Nothing of it is shared with the machine's engine, and nothing of it stays.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
+
+ANSWER_SECONDS = 60.0
+END_SECONDS = 20.0
+PAUSE_SECONDS = 0.05
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+class EngineFailed(Exception):
+    """The engine cannot be used; the message has its last words."""
+
+
+class PrivateEngine:
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._namespace = f"em-{directory.name}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.host = f"unix://{directory / 'docker.sock'}"
+
+    async def create(self) -> None:
+        """Raises EngineFailed where namespaces cannot be made (they need root)."""
+        await _run("ip", "netns", "add", self._namespace)
+        await self._inside("ip", "link", "set", "lo", "up")
+
+    async def start(self) -> None:
+        """Returns once it answers."""
+        self._remove_stale_pid_files()
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - a daemon, waited for below
+                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while not await self.answers():  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(PAUSE_SECONDS)
+        except TimeoutError:
+            words = (self._directory / "log").read_text(errors="replace")[-2_000:]
+            raise EngineFailed(f"The engine does not answer: {words}") from None
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """By SIGTERM in good order; by SIGKILL it leaves its containers running."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        await asyncio.to_thread(process.wait)
+
+    async def answers(self) -> bool:
+        with suppress(EngineFailed):
+            return bool(await self.docker("version", "--format", "{{.Server.Version}}"))
+        return False
+
+    async def docker(self, *arguments: str) -> str:
+        return await _run("docker", "-H", self.host, *arguments)
+
+    async def copy_image(self, reference: str) -> None:
+        """From the machine's own engine."""
+        reading, writing = os.pipe()
+        try:
+            save = await asyncio.create_subprocess_exec("docker", "save", reference, stdout=writing)
+            load = await asyncio.create_subprocess_exec(
+                "docker", "-H", self.host, "load", "--quiet", stdin=reading,
+                stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        finally:
+            os.close(reading)
+            os.close(writing)
+        if any([await save.wait(), await load.wait()]):
+            raise EngineFailed(f"{reference} could not be copied")
+
+    async def remove(self) -> None:
+        """Everything: containers, daemon, mounts, files, namespace."""
+        if self._process is not None:
+            await self._remove_containers()
+        await self.stop()
+        await self._end_leftovers()
+        for mount in reversed(_mounts_below(self._directory)):
+            with suppress(EngineFailed):
+                await _run("umount", "--lazy", mount)
+        await asyncio.to_thread(rmtree, self._directory, ignore_errors=True)
+        with suppress(EngineFailed):
+            await _run("ip", "netns", "delete", self._namespace)
+        await asyncio.to_thread(self._remove_groups)
+
+    def _remove_groups(self) -> None:
+        for group in CGROUPS.glob(f"*/{self._namespace}"):
+            with suppress(OSError):
+                group.rmdir()
+
+    async def _remove_containers(self) -> None:
+        with suppress(EngineFailed):
+            listed = (await self.docker("ps", "--all", "--quiet")).split()
+            if listed:
+                await self.docker("rm", "--force", "--volumes", *listed)
+
+    async def _end_leftovers(self) -> None:
+        """What a killed daemon left: containerd and the shims name our directory."""
+        deadline = asyncio.get_running_loop().time() + END_SECONDS
+        while ours := _processes_naming(str(self._directory / "exec")):
+            if asyncio.get_running_loop().time() > deadline:
+                raise EngineFailed(f"These processes do not end: {ours}")
+            for process in ours:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _inside(self, *command: str) -> str:
+        return await _run("nsenter", f"--net=/run/netns/{self._namespace}", *command)
+
+    def _command(self) -> Sequence[str | Path]:
+        return (
+            # Not `ip netns exec`, which hides the cgroups.
+            "nsenter", f"--net=/run/netns/{self._namespace}", "dockerd", "--host", self.host,
+            "--data-root", self._directory / "data", "--exec-root", self._directory / "exec",
+            "--pidfile", self._directory / "docker.pid", "--cgroup-parent", f"/{self._namespace}",
+        )  # fmt: skip
+
+    def _remove_stale_pid_files(self) -> None:
+        (self._directory / "docker.pid").unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def private_engine(images: Sequence[str]) -> AsyncIterator[PrivateEngine]:
+    """images: copied from the machine's engine."""
+    engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="faults-")))
+    try:
+        await engine.create()
+        await engine.start()
+        for image in images:
+            await engine.copy_image(image)
+        yield engine
+    finally:
+        await engine.remove()
+
+
+async def newest_image(repository: str) -> str:
+    """Of the machine's engine."""
+    found = await _run("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", repository)
+    if not found:
+        raise EngineFailed(f"There is no image {repository} here. Make one: ops/up")
+    return found.splitlines()[0]
+
+
+async def _run(*command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    output, complaint = await process.communicate()
+    if process.returncode:
+        raise EngineFailed(f"{' '.join(command)}: {complaint.decode(errors='replace').strip()}")
+    return output.decode().strip()
+
+
+def _processes_naming(text: str) -> list[int]:
+    found = list[int]()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                if text.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
+
+
+def _mounts_below(directory: Path) -> list[str]:
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return sorted(mount for mount in mounts if Path(mount).is_relative_to(directory))
