@@ -207,7 +207,9 @@ def _read_file(named: str | None, directory: Path) -> dict[str, Any]:
 def _variables(environment: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
     """(variable, section, key, text) of all that are set and ours."""
     for name, text in environment.items():
-        if name in ALIASES:
+        if name == "DOCKER_TLS_VERIFY":
+            yield name, *ALIASES[name], "true" if text else "false"  # as the docker command does
+        elif name in ALIASES:
             yield name, *ALIASES[name], text
         elif name.startswith(PREFIX) and not name.startswith(NOT_OURS):
             section, _, key = name.removeprefix(PREFIX).lower().partition("_")

@@ -1,6 +1,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -44,9 +44,12 @@ class Door:
         )
         await self.handler.handle(command, context)
 
-    async def create(self, **changes: Any) -> None:
-        fields = {"role": Role.VIEWER, "label": "", "secret_sha256": KEY.secret_sha256, **changes}
-        await self.command(CreateKey(key_id="some-key", **fields))
+    async def create(self) -> None:
+        await self.command(
+            CreateKey(
+                key_id="some-key", role=Role.VIEWER, label="", secret_sha256=KEY.secret_sha256
+            )
+        )
 
 
 def test_a_key_has_256_random_bits_and_only_its_digest_is_kept() -> None:

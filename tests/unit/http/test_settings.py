@@ -22,7 +22,7 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
 
 def test_the_usual_variables_of_others_are_understood() -> None:
     settings = Settings.load(
-        {"DATABASE_URL": "postgresql://x", "DOCKER_TLS_VERIFY": "1", "EULERMAKER_BASE_IMAGE": "b"}
+        {"DATABASE_URL": "postgresql://x", "DOCKER_TLS_VERIFY": "yes", "EULERMAKER_BASE_IMAGE": "b"}
     )
     assert settings.database.url == "postgresql://x"
     assert settings.engine.tls_verify
