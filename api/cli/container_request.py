@@ -12,7 +12,7 @@ from api.cli.sizes import BYTES, CPUS
 from api.cli.wire import Accepted
 from domain.containers.spec import ContainerSpec, Limits
 from projections.answer import Answer
-from projections.containers import ContainerDetails, ContainerRow
+from projections.containers import ContainerDetails
 
 DEFAULT = Limits()
 ENDED = frozenset({"stopped", "failed", "removed"})
@@ -92,7 +92,7 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
     return ended.exit_code
 
 
-async def read_container_outcome(client: ApiClient, path: str) -> ContainerRow:
+async def read_container_outcome(client: ApiClient, path: str) -> ContainerDetails:
     async with asyncio.timeout(OUTCOME_SECONDS):
         while True:
             found = (await client.read(path, Answer[ContainerDetails])).value
