@@ -5,10 +5,11 @@ Offsets count the bytes of both streams over all parts of a log, so one number r
 
 import codecs
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from api.http.app_keys import STOPPING
 from api.http.auth import AuthenticationError
@@ -39,7 +40,7 @@ class ContainerLogQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 class BuildLogQuery(ContainerLogQuery, frozen=True, kw_only=True):
     """attempt: None takes the last. step: None takes all."""
 
-    attempt: Position | None = None
+    attempt: Annotated[int, Meta(ge=1)] | None = None
     step: Step | None = None
 
 
