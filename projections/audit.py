@@ -120,4 +120,5 @@ AUDIT = ReadModel(
     key_of=key_of,
     project=project,
     sql=blocks("audit.sql"),
+    contiguous=True,  # a command is recorded once, all its events together
 )

@@ -1,6 +1,6 @@
 """What a read model is: rows by key, each folded from the events about it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,6 +20,7 @@ class ReadModel(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     project: pure; gets None for a key that has no row yet, gives None to leave it so.
     sql: its blocks `table`, `indexes`, and one `reporting_…` for each view for reports.
     events: the types that it is about, so that others need no look; None for all.
+    contiguous: events of one key follow each other in the log with no other between them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ReadModel(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
     project: Callable[[Row | None, RecordedEvent], Row | None]
     sql: Mapping[str, str]
     events: frozenset[type[Event]] | None = None
+    contiguous: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -42,6 +44,11 @@ class ReadModel(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
             events = [event for event in events if type(event.event) in wanted]
         key_of = self.key_of
         return [(key, event) for event in events if (key := key_of(event)) is not None]
+
+    def keys_to_load(self, relevant: Sequence[tuple[Key, RecordedEvent]]) -> set[Key]:
+        """Of the rows that may exist before these events."""
+        first = relevant[:1] if self.contiguous else relevant
+        return {key for key, _ in first}
 
     def key_of_row(self, row: Row) -> Key:
         return tuple(getattr(row, column) for column in self.key)

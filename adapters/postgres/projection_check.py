@@ -106,7 +106,7 @@ async def _verify(url: str, model: ReadModel[Any]) -> Comparison:
         dead = await (await connection.execute(DEAD, [model.name, version])).fetchall()
         async for events in _events(connection, position, {row[0] for row in dead}):
             relevant = model.relevant(events)
-            rows = await load_rows(connection, fresh, {key for key, _ in relevant})
+            rows = await load_rows(connection, fresh, model.keys_to_load(relevant))
             changed = model.fold(rows, relevant)
             await connection.execute(fresh.insert, {"rows": rows_to_json(list(changed.values()))})
         return await _compare(connection, ProjectionTable(model, version), fresh, position)

@@ -62,15 +62,24 @@ class ProjectionTable:
         insert, upsert, move, tell, bury = map(self._sql, (INSERT, UPSERT, MOVE, TELL, BURY))
         self.insert = insert + upsert
         # One statement, so one transaction: the rows are there if and only if the position moved.
-        self.write = SQL(
-            "WITH moved AS ({}), written AS ({} WHERE EXISTS (SELECT FROM moved) {}), told AS ({})"
-            " SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM told)"
-        ).format(move, insert, upsert, tell)
-        self.bury = SQL(
-            "WITH moved AS ({}), buried AS ({}), told AS ({})"
-            " SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM told)"
-        ).format(move, bury, tell)
-        self.load = self._sql(LOAD)
+        self.write: bytes = (
+            SQL(
+                "WITH moved AS ({}), told AS ({}),"
+                " written AS ({} WHERE EXISTS (SELECT FROM moved) {})"
+                " SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM told)"
+            )
+            .format(move, tell, insert, upsert)
+            .as_bytes()
+        )
+        self.bury: bytes = (
+            SQL(
+                "WITH moved AS ({}), buried AS ({}), told AS ({})"
+                " SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM told)"
+            )
+            .format(move, bury, tell)
+            .as_bytes()
+        )
+        self.load = self._sql(LOAD).as_bytes()  # rendered once: it is sent for every page
         self.checksum = self._sql(CHECKSUM)
         self.drop = self._sql("DROP TABLE IF EXISTS {table}")
         self.empty = self._sql("TRUNCATE {table}")

@@ -111,7 +111,7 @@ class Follower:
 
     async def _write(self, events: Sequence[RecordedEvent]) -> None:
         relevant = self._model.relevant(events)
-        rows = await load_rows(self._connection, self._table, {key for key, _ in relevant})
+        rows = await load_rows(self._connection, self._table, self._model.keys_to_load(relevant))
         changed = self._model.fold(rows, relevant)
         await self._move(self._table.write, events[-1], rows=rows_to_json(list(changed.values())))
 

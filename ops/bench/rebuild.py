@@ -36,7 +36,7 @@ from tests.support.postgres import Database, PostgresServer, running_postgres
 
 PAGE = 1_000
 DEADLINE_SECONDS = 1_800
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 
 COPY_LOG = """
 COPY log.events (position, tenant, stream, version, event_id, type, schema_version, data,
