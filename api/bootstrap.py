@@ -105,7 +105,7 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
             pool=pool,
             store=store,
             tail=tail,
-            handler=MeasuredCommandHandler(store, registry),
+            handler=_handler(settings, store, registry),
             blobs=blobs,
             logs=logs,
             log_wake_ups=wake_ups,
@@ -118,9 +118,12 @@ async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
         )
 
 
-def _handler(settings: Settings, store: PostgresEventStore) -> CommandHandler:
-    crash_at = settings.testing.crash_at
-    return CrashingHandler(store, CrashPoints(crash_at)) if crash_at else CommandHandler(store)
+def _handler(
+    settings: Settings, store: PostgresEventStore, registry: CollectorRegistry
+) -> CommandHandler:
+    if settings.testing.crash_at:
+        return CrashingHandler(store, registry, CrashPoints(settings.testing.crash_at))
+    return MeasuredCommandHandler(store, registry)
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> RedisConnection | None:

@@ -4,7 +4,9 @@ import os
 import signal
 from enum import StrEnum
 
-from domain.application.command_handler import CommandHandler
+from prometheus_client import CollectorRegistry
+
+from api.metrics import MeasuredCommandHandler
 from domain.event import Command, CommandContext, Receipt
 from domain.ports import EventStore
 
@@ -36,11 +38,11 @@ class CrashPoints:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-class CrashingHandler(CommandHandler):
+class CrashingHandler(MeasuredCommandHandler):
     """Passes `answer-due` between a command's record and its answer."""
 
-    def __init__(self, store: EventStore, crash: CrashPoints) -> None:
-        super().__init__(store)
+    def __init__(self, store: EventStore, registry: CollectorRegistry, crash: CrashPoints) -> None:
+        super().__init__(store, registry)
         self._crash = crash
 
     async def handle(
