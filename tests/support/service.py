@@ -23,6 +23,7 @@ from api.cli.first_key import create_admin_key
 from api.cli.readiness import wait_until_ready
 from api.cli.service import SERVICE_USER
 from api.settings import Settings
+from tests.support.role_processes import RoleProcess
 
 ROOT = Path(__file__).parents[2]
 ROLES = ("serve", "project", "work")
@@ -68,7 +69,7 @@ class HandRun:
             EULERMAKER_ACCESS_REQUESTS_PER_SECOND_AND_ADDRESS="100000",
             DOCKER_HOST=engine,
         )
-        self._roles: set[asyncio.subprocess.Process] = set()
+        self._roles: set[RoleProcess] = set()
 
     async def prepare(self) -> None:
         """Servers, migrations and the admin key; no role runs yet."""
@@ -87,14 +88,12 @@ class HandRun:
         self.owner_url = await asyncio.to_thread(self._postgres.start)
         self._environment["REDIS_URL"] = await asyncio.to_thread(self._redis.start)
 
-    async def start_role(self, name: str, *, crash_at: str = "") -> asyncio.subprocess.Process:
+    async def start_role(self, name: str, *, crash_at: str = "") -> RoleProcess:
         environment = {**self._environment, "EULERMAKER_TESTING_CRASH_AT": crash_at}
         log = self._files.log_of(name)
         log.parent.mkdir(exist_ok=True)
-        with log.open("ab") as output:
-            process = await asyncio.create_subprocess_exec(
-                *cli(name), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+        process = RoleProcess(name, environment, log)
+        await process.start()
         self._roles.add(process)
         return process
 
@@ -183,7 +182,7 @@ async def _ready(address: str, files: DataDirectory) -> None:
     await wait_until_ready(address, files)
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process | RoleProcess) -> None:
     """In good order where that is quick enough."""
     with suppress(ProcessLookupError):
         process.terminate()

@@ -1,6 +1,7 @@
 """Faults on purpose, and whether the service bears them.
 
     python -m ops.bench.faults kills --count 500
+    python -m ops.bench.faults restarts --count 10
 
 The exit status is 0 only if nothing was found wrong. Needs root, a Docker Engine to copy the base
 image from, and nothing else; what it starts it ends.
@@ -17,6 +18,7 @@ import click
 
 from ops.bench.faults.judge import Verdict
 from ops.bench.faults.kills import run_kills
+from ops.bench.faults.restarts import run_restarts
 
 T = TypeVar("T")
 
@@ -39,6 +41,19 @@ def kills(*, count: int, containers: int, builds: int, seed: int, keep: Path | N
         click.echo(f"{number:6}  killed: {place}")
     click.echo(f"{report.kills.total():6}  kills in {report.seconds:.0f} s")
     report.verdict.wrong += report.by_themselves
+    sys.exit(show(report.verdict))
+
+
+@main.command()
+@click.option("--count", default=10, show_default=True, help="Of each of the four.")
+@click.option("--containers", default=4, show_default=True, help="Lives at a time.")
+@click.option("--builds", default=1, show_default=True, help="At a time.")
+@click.option("--seed", default=1, show_default=True)
+def restarts(*, count: int, containers: int, builds: int, seed: int) -> None:
+    """Kill PostgreSQL, Redis and the engine, and restart the engine in good order."""
+    report = _run(run_restarts(count, containers=containers, builds=builds, seed=seed))
+    for part, seconds in report.longest().items():
+        click.echo(f"{seconds:6.1f}  s, the longest of {count} outages: {part}")
     sys.exit(show(report.verdict))
 
 

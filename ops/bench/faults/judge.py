@@ -115,6 +115,12 @@ async def _rows(owner_url: str, query: str) -> list[tuple[Any, ...]]:
         return await (await connection.execute(query.encode())).fetchall()
 
 
+async def log_types(owner_url: str) -> Counter[str]:
+    """How many events of each type there are."""
+    rows = await _rows(owner_url, "SELECT type, count(*) FROM log.events GROUP BY type")
+    return Counter(dict(rows))
+
+
 async def _read_log(owner_url: str) -> list[RecordedEvent]:
     decode = EventMapper().decode
     connection = await psycopg.AsyncConnection.connect(owner_url)

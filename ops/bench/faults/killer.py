@@ -2,17 +2,18 @@
 
 import asyncio
 import random
+import sys
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import suppress
 
 from api.workers.crash_points import CrashPoint
+from tests.support.role_processes import RoleProcess
 from tests.support.service import ROLES, HandRun
 
 RANDOM, GROUP = "random", "group"
 REACH_SECONDS = 60.0
-MOST_PASSAGES = 6
-SHORTEST_LIFE, LONGEST_LIFE = 1.0, 6.0
+MOST_PASSAGES = 4
+SHORTEST_LIFE, LONGEST_LIFE = 0.5, 3.0
 KILLED = -9
 WORK_POINTS = tuple(point for point in CrashPoint if point is not CrashPoint.ANSWER_DUE)
 
@@ -55,19 +56,24 @@ class Killer:
     def __init__(self, service: HandRun, plan: Plan) -> None:
         self._service = service
         self._plan = plan
-        self._living: dict[str, asyncio.subprocess.Process] = {}
+        self._living: dict[str, RoleProcess] = {}
         self._servers_up = asyncio.Event()
         self._servers_up.set()
         self._group_kills = 0
+        self._finished = {role: asyncio.Event() for role in ROLES}
+        self._over = asyncio.Event()
         self.done: Counter[str] = Counter()
         self.by_themselves: list[str] = []
 
     async def run(self) -> None:
         """Until the plan is carried out. Every role runs afterwards."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._kill_groups())
             for role in ROLES:
                 group.create_task(self._kill_role(role))
+            await self._kill_groups()
+            for finished in self._finished.values():
+                await finished.wait()
+            self._over.set()
 
     async def _kill_role(self, role: str) -> None:
         while (place := self._plan.next(role)) is not None:
@@ -77,10 +83,21 @@ class Killer:
                 self._plan.again(role, place)
             elif groups == self._group_kills:
                 self.done[f"{role} {place}"] += 1
+                self._tell(f"{role} {place}")
             else:
                 self._plan.again(role, place)  # it went with its group
-        await self._servers_up.wait()
-        self._living[role] = await self._service.start_role(role)
+        self._finished[role].set()
+        await self._keep(role)
+
+    async def _keep(self, role: str) -> None:
+        """Running, also when its group is killed, until the others' plans are carried out too."""
+        over = asyncio.ensure_future(self._over.wait())
+        while not over.done():
+            await self._servers_up.wait()
+            self._living[role] = await self._service.start_role(role)
+            ended = asyncio.ensure_future(self._living[role].wait())
+            await asyncio.wait((over, ended), return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
 
     async def _live_and_die(self, role: str, place: str) -> bool:
         """Whether it was killed where it should be."""
@@ -109,6 +126,10 @@ class Killer:
                 await asyncio.sleep(0.2)
             await self._kill_group()
             self.done[GROUP] += 1
+            self._tell(GROUP)
+
+    def _tell(self, what: str) -> None:
+        print(f"{self.done.total():4} {what}", file=sys.stderr, flush=True)
 
     def _plan_left_at(self, number: int, every: float) -> float:
         return every * (self._plan.groups - number)
@@ -123,7 +144,3 @@ class Killer:
                 process.kill()
         await self._service.start_servers()
         self._servers_up.set()
-
-
-def summary(done: Counter[str]) -> Sequence[str]:
-    return [f"{number:4} {place}" for place, number in sorted(done.items())]

@@ -13,6 +13,7 @@ LOOK_SECONDS = 0.15
 OPERATIONS = ("pause", "unpause", "stop", "start", "restart", "kill", "signal", "rename", "limits")
 FIRST, LAST = 2, 7
 KEPT_SHARE, HASTY_SHARE, ASKED_AGAIN_SHARE = 0.1, 0.35, 0.15
+SCRIPT = "trap '' USR1 HUP; trap 'exit 0' TERM; sleep 1000000 & wait"
 SPEC = """\
 Name:           {name}
 Version:        1
@@ -72,7 +73,7 @@ class Load:
         name = f"c{self._random.getrandbits(40):010x}"
         spec = {
             "image": self._image, "name": name, "stop_grace_seconds": 1,
-            "command": ["sh", "-c", "trap '' USR1 HUP; while :; do sleep 0.2; done"],
+            "command": ["sh", "-c", SCRIPT],
             "network": self._random.choice(["none", "none", "none", "isolated"]),
             "limits": {"memory_bytes": 64 * 2**20, "cpu_millis": 200, "pids": 32},
         }  # fmt: skip
@@ -97,7 +98,7 @@ class Load:
             body = {"name": f"r{self._random.getrandbits(40):010x}"}
         elif operation == "limits":
             pids = self._random.randint(16, 64)
-            body = {"limits": {"memory_bytes": 64 * 2**20, "cpu_millis": 200, "pids": pids}}
+            body = {"memory_bytes": 64 * 2**20, "cpu_millis": 200, "pids": pids}
         await self._send(operation, f"/v1/containers/{container_id}/{path}", body)
 
     async def _send(
