@@ -32,7 +32,9 @@ def open_data_directory(account: Account, data_dir: Path) -> None:
         os.chown(data_dir, -1, account.gid)
         data_dir.chmod(mode & ~stat.S_IRWXG | stat.S_IXGRP)
         return
-    closed = next(each for each in _from_root(data_dir) if not can_enter(account, each))
+    closed = next((each for each in _from_root(data_dir) if not can_enter(account, each)), None)
+    if closed is None:
+        return  # the other server, which starts at the same time, has just opened it
     raise EmbeddedServerError(
         f"The embedded servers run as '{account.name}', which may not enter {closed}, so they"
         f" cannot keep their data in {data_dir}. Name a data directory outside, for example"
