@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from domain.builds.diagnosis import ERROR_LINES, TAIL_LINES, looks_like_error
+from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
 from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
 
@@ -182,23 +182,34 @@ class LogSummary:
     def add(self, frame: LogFrame) -> None:
         self.size += len(frame.data)
         self._digest.update(frame.data)
-        *lines, rest = (self._rest[frame.stream] + frame.data).split(b"\n")
+        written = self._rest[frame.stream] + frame.data
+        *lines, rest = written.split(b"\n")
         self._rest[frame.stream] = rest[-MAX_LINE * 4 :]
-        skippable = max(0, len(lines) - TAIL_LINES) if len(self._errors) >= ERROR_LINES else 0
-        for line in lines[skippable:]:
-            self._line(line)
+        if any(word in written for word in ERROR_WORDS):
+            self._note_errors(lines)
+        self._keep_last(lines)
 
-    def _line(self, raw: bytes) -> None:
-        line = raw[: MAX_LINE * 4].decode(errors="replace")[:MAX_LINE].rstrip()
-        if not line:
-            return
-        self._tail.append(line)
-        if len(self._errors) < ERROR_LINES and looks_like_error(line):
-            self._errors.append(line)
+    def _note_errors(self, lines: Sequence[bytes]) -> None:
+        for raw in lines:
+            if len(self._errors) >= ERROR_LINES:
+                return
+            if any(word in raw for word in ERROR_WORDS) and looks_like_error(line := _text(raw)):
+                self._errors.append(line)
+
+    def _keep_last(self, lines: Sequence[bytes]) -> None:
+        """Only these are decoded: most lines of a log are followed by enough others."""
+        newest: deque[str] = deque(maxlen=TAIL_LINES)
+        for raw in reversed(lines):
+            if line := _text(raw):
+                newest.appendleft(line)
+            if len(newest) == TAIL_LINES:
+                break
+        self._tail.extend(newest)
 
     def result(self, *, chunks: int) -> StepLog:
         for rest in self._rest.values():
-            self._line(rest)
+            self._note_errors([rest])
+            self._keep_last([rest])
         self._rest = {"stdout": b"", "stderr": b""}
         return StepLog(
             size=self.size,
@@ -208,3 +219,7 @@ class LogSummary:
             errors=tuple(self._errors),
             truncated=self.truncated,
         )
+
+
+def _text(raw: bytes) -> str:
+    return raw[: MAX_LINE * 4].decode(errors="replace")[:MAX_LINE].rstrip()

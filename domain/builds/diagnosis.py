@@ -13,6 +13,12 @@ _ERROR = re.compile(
     r"(\b(fatal )?error: |^error:|^FAIL(ED)?[: ]|\*\*\*.*Error \d+|undefined reference to"
     r"|No such file or directory|Permission denied|command not found)"
 )
+ERROR_WORDS = (
+    b"error:", b"FAIL", b"***", b"undefined reference to", b"No such file or directory",
+    b"Permission denied", b"command not found",
+)  # fmt: skip
+"""A line without any of these does not look like an error: a search that costs next to nothing."""
+
 _PHASE = re.compile(r"Bad exit status from \S+ \((%\w+)\)")
 _NEEDED = re.compile(r"^\s+(?P<name>\S.*?) is needed by \S+")
 _UNMATCHED = re.compile(
