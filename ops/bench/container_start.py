@@ -15,25 +15,14 @@ from api.cli.wire import Accepted
 from api.http.containers import ContainerRequest
 from domain.containers.spec import ContainerSpec, Limits
 from ops.bench import engine_peers
+from ops.bench.awaited import wait_for
 from ops.bench.report import Section
 from ops.bench.rounds import Compared, percentile
 from ops.bench.service import ALL_ROLES, running_service
 
 RATIO, EXTRA_SECONDS = 1.15, 0.05
 COMMAND = ("sleep", "600")
-EVENT_SECONDS = 60.0
 PAUSE_SECONDS = 0.3
-
-
-class Message(msgspec.Struct, frozen=True):
-    """Of /v1/events: an event, or where we are."""
-
-    event: "Seen | None" = None
-
-
-class Seen(msgspec.Struct, frozen=True):
-    stream: str
-    type: str
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
@@ -104,14 +93,9 @@ async def _ours(
 
 
 async def _wait(socket: aiohttp.ClientWebSocketResponse, identifier: str, event_type: str) -> None:
-    async with asyncio.timeout(EVENT_SECONDS):
-        while True:
-            event = msgspec.json.decode(await socket.receive_str(), type=Message).event
-            if event is None or event.stream != f"container-{identifier}":
-                continue
-            if event.type != event_type:
-                raise RuntimeError(f"Instead of {event_type} came {event.type}")
-            return
+    event = await wait_for(socket, f"container-{identifier}")
+    if event.type != event_type:
+        raise RuntimeError(f"Instead of {event_type} came {event.type}")
 
 
 def _theirs(client: APIClient, image: str) -> float:

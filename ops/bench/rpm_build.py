@@ -21,6 +21,7 @@ from api.cli.upload import ensure_uploaded
 from api.cli.wire import Accepted
 from domain.builds import recipe
 from domain.builds.spec import BuildSpec, RpmSource, SourceFile
+from ops.bench.awaited import wait_for
 from ops.bench.engine_peers import LABEL
 from ops.bench.report import Section
 from ops.bench.rounds import Compared
@@ -32,16 +33,6 @@ RATIO, EXTRA_SECONDS = 1.05, 3.0
 DEMO = CHECKOUT / "ops" / "demo"
 SOURCES = CHECKOUT / "var" / "bench"
 BUILD_SECONDS = 900.0
-
-
-class Message(msgspec.Struct, frozen=True):
-    event: "Seen | None" = None
-
-
-class Seen(msgspec.Struct, frozen=True):
-    stream: str
-    type: str
-    position: int
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
@@ -99,21 +90,13 @@ async def _ours(
     began = time.perf_counter()
     answer = await client.command("/v1/builds", spec)
     identifier = msgspec.json.decode(answer, type=Accepted).id
-    ended = await _wait(socket, identifier)
+    ended = await wait_for(socket, f"build-{identifier}")
     took = time.perf_counter() - began
     path, query = f"/v1/builds/{identifier}", {"min_position": ended.position}
     details = (await client.read(path, Answer[BuildDetails], query)).value
     if ended.type != "BuildSucceeded":
         raise RuntimeError(f"{ended.type}: {details.reason}")
     return took, details
-
-
-async def _wait(socket: aiohttp.ClientWebSocketResponse, identifier: str) -> Seen:
-    async with asyncio.timeout(BUILD_SECONDS):
-        while True:
-            event = msgspec.json.decode(await socket.receive_str(), type=Message).event
-            if event is not None and event.stream == f"build-{identifier}":
-                return event
 
 
 def _theirs(built: BuildDetails, spec: BuildSpec, files: list[LocalFile]) -> float:
