@@ -134,7 +134,8 @@ class MemoryContainer:
             await changed.wait()
 
     def put(self, path: str, tar: bytes) -> None:
-        if path.rstrip("/") not in {d.rstrip("/") for d in self.directories}:
+        known = path.rstrip("/") in {d.rstrip("/") for d in self.directories}
+        if not known and not any(PurePosixPath(f).is_relative_to(path) for f in self.files):
             raise EngineRefused(f"Could not find the file {path} in container {self.spec.name}")
         with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
             for member in archive:

@@ -6,18 +6,19 @@ remove what nobody should have made.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import structlog
 
 from api.workers.container_observer import ContainerObserver
 from api.workers.loops import Worker
+from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
 from api.workers.step_observer import StepObserver
 from domain.engines.commands import ObserveEngine, RecordObservationGap
 from domain.errors import ConcurrencyConflict, EngineRefused
 from domain.event import DEFAULT_TENANT
-from domain.ports import Clock, ContainerEngine, EngineContainer, Watches
+from domain.ports import Clock, ContainerEngine, EngineContainer, EngineEvent, Watches
 from domain.processes import naming
 from projections.queries import Queries
 
@@ -35,6 +36,7 @@ class Reconciler(Worker):
         reporter: Reporter,
         containers: ContainerObserver,
         steps: StepObserver,
+        lost_steps: LostSteps,
         queries: Queries,
         watches: Watches,
         clock: Clock,
@@ -45,6 +47,7 @@ class Reconciler(Worker):
         self._reporter = reporter
         self._containers = containers
         self._steps = steps
+        self._lost_steps = lost_steps
         self._queries = queries
         self._watches = watches
         self._clock = clock
@@ -56,7 +59,8 @@ class Reconciler(Worker):
     async def run(self) -> None:
         identity = await self._engine.identity()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
+            # Called here: it hears what happens from now on, however late the task begins to read.
+            group.create_task(self._listen(self._engine.events(labels=self._labels)))
             await self._look_at_everything()
             await self._begin_watch(identity.engine_id)
             await self._reporter.report(
@@ -97,8 +101,8 @@ class Reconciler(Worker):
         )
         await self._reporter.report(DEFAULT_TENANT, gap)
 
-    async def _listen(self) -> None:
-        async for event in self._engine.events(labels=self._labels):
+    async def _listen(self, events: AsyncIterator[EngineEvent]) -> None:
+        async for event in events:
             self._wake(event.container)
         raise ConnectionError("The engine closed its stream of events")
 
@@ -123,6 +127,7 @@ class Reconciler(Worker):
 
     async def _look_at_everything(self) -> None:
         living = (await self._queries.list_living_containers()).value
+        stepping = (await self._queries.list_stepping_builds()).value
         found = await self._engine.list(self._labels)
         await self._observe(found)
         present = {container.name for container in found}
@@ -131,6 +136,8 @@ class Reconciler(Worker):
         for expected in living:
             if expected.engine_name not in present:
                 await self._containers.observe_gone(expected)
+        for build in stepping:
+            await self._lost_steps.observe(build, present)
 
     async def _observe(self, found: Sequence[EngineContainer]) -> None:
         for container in found:

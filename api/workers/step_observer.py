@@ -10,6 +10,7 @@ from api.workers.observations import Reporter
 from domain.application.aggregates import BUILDS
 from domain.application.command_handler import CommandHandler
 from domain.builds.commands import ReachTimeLimit, RecordStepFinished
+from domain.builds.decide import next_step
 from domain.builds.events import Step, StepLog
 from domain.builds.state import Build
 from domain.errors import DomainError
@@ -17,6 +18,7 @@ from domain.ports import ContainerEngine, EngineContainer
 from domain.processes import naming
 
 SWEEP_AFTER_SECONDS = 10.0
+START_UNRECORDED_SECONDS = 0.05  # the executor is about to record it
 
 log = structlog.get_logger(__name__)
 
@@ -115,13 +117,18 @@ class StepObserver:
             return
         if container.exit_code is None or container.finished_at is None:
             return
+        step, number = Step(container.labels[naming.STEP]), int(container.labels[naming.ROUND])
+        if next_step(build) == (step, number):
+            loop = asyncio.get_running_loop()
+            loop.call_later(START_UNRECORDED_SECONDS, self.on_end, container.name)
+            return
         await self._reporter.report(
             container.labels[naming.TENANT],
             RecordStepFinished(
                 build_id=build.build_id,
                 attempt=build.attempt,
-                step=Step(container.labels[naming.STEP]),
-                round=int(container.labels[naming.ROUND]),
+                step=step,
+                round=number,
                 exit_code=container.exit_code,
                 out_of_memory=container.out_of_memory,
                 finished_at=container.finished_at,

@@ -176,7 +176,7 @@ def _report(command: c.BuildReport, state: Build) -> Events:
 
 
 def _step_started(command: c.RecordStepStarted, state: Build) -> Events:
-    if (command.step, command.round) != _next_step(state):
+    if (command.step, command.round) != next_step(state):
         return ()
     return (
         e.BuildStepStarted(
@@ -191,7 +191,7 @@ def _step_started(command: c.RecordStepStarted, state: Build) -> Events:
     )
 
 
-def _next_step(state: Build) -> tuple[e.Step, int] | None:
+def next_step(state: Build) -> tuple[e.Step, int] | None:
     """The one step that may begin now."""
     match state.phase:
         case Phase.SUBMITTED:

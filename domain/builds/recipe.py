@@ -113,11 +113,14 @@ else
 fi
 rpmbuild -br {words} {path} > out/check 2>&1
 code=$?
-[ $code -eq 0 ] && exit 0
-[ $code -eq {FAILED_BUILD_DEPENDENCIES} ] || {{ cat out/check >&2; exit $code; }}
-for generated in SRPMS/*.buildreqs.nosrc.rpm; do
-  [ -e "$generated" ] && rpm -qp --requires "$generated" | grep -v '^rpmlib(' >> out/requires
+case $code in
+  0|{FAILED_BUILD_DEPENDENCIES}) ;;
+  *) cat out/check >&2; exit $code ;;
+esac
+for source in SRPMS/*.rpm; do
+  [ -e "$source" ] && rpm -qp --requires "$source" | grep -v '^rpmlib(' >> out/requires
 done
+[ $code -eq 0 ] && exit 0
 sed -n 's/^\\t\\(.*\\) is needed by .*$/\\1/p' out/check > out/missing
 cat out/check
 """

@@ -176,10 +176,11 @@ def _intend(state: Container, event: ContainerIntent) -> Container:
 def _conclude(state: Container, event: ContainerOutcomeEvent) -> Container:
     match event:
         case ContainerCreated():
+            new = _settled(state) is Status.REQUESTED
             return _end(
                 state,
                 event.intent,
-                Status.CREATED,
+                Status.CREATED if new else None,
                 engine_id=event.engine_id,
                 engine_name=event.engine_name,
                 image_id=event.image_id,
