@@ -45,6 +45,7 @@ COMMAND_OF_EVENT: Mapping[str, str] = {
     "BuildTimeLimitReached": "ReachTimeLimit",
     "KeyCreated": "CreateKey",
     "KeyRevoked": "RevokeKey",
+    "KeyLabelErased": "EraseKeyLabel",
     "LogRestored": "RecordLogRestored",
     "EngineObserved": "ObserveEngine",
     "ObservationGapRecorded": "RecordObservationGap",

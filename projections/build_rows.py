@@ -34,6 +34,13 @@ class StepRow(msgspec.Struct, frozen=True, kw_only=True):
     log: LogSummary | None = None
 
 
+class SteppingBuild(msgspec.Struct, frozen=True, kw_only=True):
+    """A build whose step should have a container in the engine."""
+
+    tenant: str
+    build_id: str
+
+
 class BuildRoot(msgspec.Struct, frozen=True, kw_only=True):
     """An image that was built in, by its content key. reused: it was there already."""
 

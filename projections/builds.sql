@@ -27,7 +27,8 @@ CREATE TABLE {table} (
 -- indexes --
 CREATE INDEX ON {table} (tenant, created_position);
 CREATE INDEX ON {table} (tenant, name text_pattern_ops);
-CREATE INDEX ON {table} (tenant, phase, created_position)
+CREATE INDEX ON {table} (tenant, phase, created_position);
+CREATE INDEX ON {table} (tenant, build_id) WHERE phase IN ('resolving', 'preparing', 'building')
 
 -- reporting_builds --
 SELECT tenant, build_id, name, kind, phase, attempt, step, package, reason, artifact_count,
@@ -64,3 +65,9 @@ ORDER BY created_position DESC LIMIT %(limit)s
 -- get --
 SELECT {columns} FROM read_models.builds
 WHERE tenant = %(tenant)s AND build_id = %(id)s
+
+-- stepping --
+SELECT tenant, build_id FROM read_models.builds
+WHERE phase IN ('resolving', 'preparing', 'building') AND kind = 'rpm'
+    AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)
+ORDER BY tenant, build_id

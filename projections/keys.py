@@ -1,10 +1,13 @@
-"""Keys: what authentication needs to know, and what an administrator sees of them."""
+"""Keys: what authentication needs to know, and what an administrator sees of them.
+
+Labels are not here: they may name people, and are added when a question is answered.
+"""
 
 from datetime import datetime
 
 import msgspec
 
-from domain.access.events import KeyCreated, KeyRevoked
+from domain.access.events import KeyCreated, KeyLabelErased, KeyRevoked
 from domain.access.roles import Role
 from domain.event import RecordedEvent
 from projections.model import Key, ReadModel
@@ -17,7 +20,6 @@ class KeyRow(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     key_id: str
     role: Role
-    label: str
     secret_sha256: str
     revoked: bool = False
     created_at: datetime
@@ -34,7 +36,6 @@ def project(row: KeyRow | None, recorded: RecordedEvent) -> KeyRow | None:
                 tenant=recorded.tenant,
                 key_id=event.key_id,
                 role=event.role,
-                label=event.label,
                 secret_sha256=event.secret_sha256,
                 created_at=recorded.recorded_at,
                 created_by=recorded.actor,
@@ -49,13 +50,19 @@ def project(row: KeyRow | None, recorded: RecordedEvent) -> KeyRow | None:
                 version=recorded.version,
                 position=recorded.position,
             )
+        case KeyLabelErased() if row is not None:
+            return msgspec.structs.replace(
+                row, version=recorded.version, position=recorded.position
+            )
         case _:
             return row
 
 
 def key_of(recorded: RecordedEvent) -> Key | None:
     match recorded.event:
-        case KeyCreated(key_id=key_id) | KeyRevoked(key_id=key_id):
+        case (
+            KeyCreated(key_id=key_id) | KeyRevoked(key_id=key_id) | KeyLabelErased(key_id=key_id)
+        ):
             return recorded.tenant, key_id
         case _:
             return None
@@ -63,11 +70,11 @@ def key_of(recorded: RecordedEvent) -> Key | None:
 
 KEYS = ReadModel(
     name="keys",
-    code_version=1,
+    code_version=2,
     row=KeyRow,
     key=("tenant", "key_id"),
     key_of=key_of,
     project=project,
     sql=blocks("keys.sql"),
-    events=frozenset({KeyCreated, KeyRevoked}),
+    events=frozenset({KeyCreated, KeyLabelErased, KeyRevoked}),
 )

@@ -3,7 +3,6 @@ CREATE TABLE {table} (
     tenant text NOT NULL,
     key_id text NOT NULL,
     role text NOT NULL,
-    label text NOT NULL,
     secret_sha256 text NOT NULL,
     revoked boolean NOT NULL,
     created_at timestamptz NOT NULL,

@@ -13,7 +13,7 @@ from domain.builds.state import Phase
 from domain.containers.state import Status
 from projections.answer import Answer, Page
 from projections.audit import AuditRow, Outcome
-from projections.build_rows import BuildDetails, BuildRow
+from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.containers import ContainerDetails, ContainerRow, LivingContainer
 from projections.keys import KeyRow
 from projections.statistics import EventCount
@@ -96,6 +96,12 @@ class Queries(Protocol):
         page: Slice = FIRST,
     ) -> Page[BuildRow]:
         """Newest first; name: what the name begins with."""
+        ...
+
+    async def list_stepping_builds(
+        self, tenant: str | None = None
+    ) -> Answer[tuple[SteppingBuild, ...]]:
+        """RPM builds in a step; of all tenants where none is named."""
         ...
 
     async def get_build(

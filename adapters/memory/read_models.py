@@ -12,7 +12,7 @@ from domain.ports import EventStore
 from projections import cursor
 from projections.answer import Answer, Page
 from projections.audit import AUDIT, AuditRow
-from projections.build_rows import BuildDetails, BuildRow
+from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.builds import BUILDS
 from projections.catalog import READ_MODELS
 from projections.containers import CONTAINERS, ContainerDetails, ContainerRow, LivingContainer
@@ -31,6 +31,8 @@ from projections.statistics import STATISTICS, EventCount
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 VERSION = 1
+
+STEPPING = frozenset({Phase.RESOLVING, Phase.PREPARING, Phase.BUILDING})
 
 
 class InMemoryQueries:
@@ -62,6 +64,17 @@ class InMemoryQueries:
     ) -> Answer[ContainerDetails | None]:
         await self._catch_up(CONTAINERS, min_position)
         return self._answer(CONTAINERS, self._rows["containers"].get((tenant, container_id)))
+
+    async def list_stepping_builds(
+        self, tenant: str | None = None
+    ) -> Answer[tuple[SteppingBuild, ...]]:
+        stepping = [
+            SteppingBuild(tenant=row.tenant, build_id=row.build_id)
+            for row in await self._of(BUILDS, tenant, 0)
+            if row.kind == "rpm" and row.phase in STEPPING
+        ]
+        stepping.sort(key=lambda row: (row.tenant, row.build_id))
+        return self._answer(BUILDS, tuple(stepping))
 
     async def list_living_containers(
         self, tenant: str | None = None

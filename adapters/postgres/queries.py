@@ -17,7 +17,7 @@ from domain.errors import StoreUnavailable
 from projections import cursor
 from projections.answer import Answer, Page, Stamp
 from projections.audit import AUDIT, AuditRow
-from projections.build_rows import BuildDetails, BuildRow
+from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.builds import BUILDS
 from projections.containers import CONTAINERS, ContainerDetails, ContainerRow, LivingContainer
 from projections.errors import ProjectionBehind
@@ -64,6 +64,7 @@ def _query(model: ReadModel[Any], block: str, row: type[Any]) -> Query:
 
 LIST_CONTAINERS = _query(CONTAINERS, "list", ContainerRow)
 GET_CONTAINER = _query(CONTAINERS, "get", ContainerDetails)
+STEPPING_BUILDS = _query(BUILDS, "stepping", SteppingBuild)
 LIVING_CONTAINERS = _query(CONTAINERS, "living", LivingContainer)
 LIST_BUILDS = _query(BUILDS, "list", BuildRow)
 GET_BUILD = _query(BUILDS, "get", BuildDetails)
@@ -124,6 +125,11 @@ class PostgresQueries:
     ) -> Page[BuildRow]:
         wanted = {"tenant": tenant, "phase": phase, "name": _prefix(name)}
         return await self._page(LIST_BUILDS, wanted, page, "created_position")
+
+    async def list_stepping_builds(
+        self, tenant: str | None = None
+    ) -> Answer[tuple[SteppingBuild, ...]]:
+        return await self._all(STEPPING_BUILDS, {"tenant": tenant}, 0)
 
     async def get_build(
         self, tenant: str, build_id: str, *, min_position: int = 0
