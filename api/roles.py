@@ -3,63 +3,63 @@
 A role runs until it is cancelled, and then ends in good order.
 """
 
+# Each role loads only what it needs: a start is mostly loading.
+# ruff: noqa: PLC0415
+
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import structlog
-from aiohttp import web
-
 from adapters.postgres.queries import PostgresQueries
-from api import bootstrap
-from api.http.app import create_app
-from api.http_parts import http_parts
+from api.bootstrap import Core, core
 from api.logging import configure_logging
-from api.metrics import ProjectionMetrics, side_door
+from api.metrics import side_door
 from api.settings import Settings
 from api.workers.loops import Worker
-from api.workers.projector import Projector
-
-log = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings) -> None:
     """Answer requests and feed live streams."""
+    from api.engines import engine
+    from api.http.server import HttpServer
+    from api.http_parts import http_parts
+
     configure_logging(settings.logging)
-    async with (
-        bootstrap.core(settings, "serve") as core,
-        bootstrap.engine(settings) as docker,
-        _queries(core) as queries,
-    ):
-        app = create_app(http_parts(core, docker, queries))
-        await _serve(app, settings)
+    async with core(settings, "serve") as parts, engine(settings) as docker, _queries(parts) as q:
+        server = HttpServer(http_parts(parts, docker, q))
+        await server.start()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await server.stop()
 
 
 async def project(settings: Settings) -> None:
     """Keep the read models up to the log."""
+    from api.metrics import ProjectionMetrics
+    from api.workers.projector import Projector
+
     configure_logging(settings.logging)
-    async with bootstrap.core(settings, "project") as core:
-        report = ProjectionMetrics(core.registry).report
-        async with side_door(core.registry, settings.server.host, settings.metrics.project_port):
-            await _work((Projector(core.database_url, core.tail, report=report),))
+    async with core(settings, "project") as parts:
+        report = ProjectionMetrics(parts.registry).report
+        projector = Projector(parts.database_url, parts.tail, report=report)
+        await _work(parts, (projector,), settings.metrics.project_port)
 
 
 async def work(settings: Settings) -> None:
     """React to events, carry out effects, watch the engine."""
+    from api.engines import engine
+    from api.worker_parts import installation, workers
+
     configure_logging(settings.logging)
-    async with (
-        bootstrap.core(settings, "work") as core,
-        bootstrap.engine(settings) as docker,
-        _queries(core) as queries,
-    ):
-        installed_as = await bootstrap.installation(core)
-        async with side_door(core.registry, settings.server.host, settings.metrics.work_port):
-            await _work(bootstrap.workers(core, docker, queries, installed_as))
+    async with core(settings, "work") as parts, engine(settings) as docker, _queries(parts) as q:
+        chosen = workers(parts, docker, q, await installation(parts))
+        await _work(parts, chosen, settings.metrics.work_port)
 
 
 @asynccontextmanager
-async def _queries(core: bootstrap.Core) -> AsyncIterator[PostgresQueries]:
-    queries = PostgresQueries(core.database_url)
+async def _queries(parts: Core) -> AsyncIterator[PostgresQueries]:
+    queries = PostgresQueries(parts.database_url)
     await queries.start()
     try:
         yield queries
@@ -67,24 +67,10 @@ async def _queries(core: bootstrap.Core) -> AsyncIterator[PostgresQueries]:
         await queries.stop()
 
 
-async def _work(workers: Sequence[Worker]) -> None:
-    async with AsyncExitStack() as stack:
+async def _work(parts: Core, workers: Sequence[Worker], metrics_port: int) -> None:
+    host = parts.settings.server.host
+    async with side_door(parts.registry, host, metrics_port), AsyncExitStack() as stack:
         for worker in workers:
             stack.push_async_callback(worker.stop)
             await worker.start()
         await asyncio.Event().wait()
-
-
-async def _serve(app: web.Application, settings: Settings) -> None:
-    server = settings.server
-    runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=server.shutdown_seconds
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, server.host, server.port)
-        await site.start()
-        log.info("serving", host=server.host, port=server.port)
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()

@@ -10,13 +10,13 @@ from redis.exceptions import RedisError
 
 from adapters.embedded.connection import read_connection
 from adapters.postgres.migrate import shipped
-from api import bootstrap
 from api.cli.addresses import place
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
 from api.cli.output import decode
 from api.cli.problems import ServiceRefused, ServiceUnreachable
 from api.cli.service_address import find_service
+from api.engines import engine as open_engine
 from api.settings import Settings
 from domain.errors import EngineError
 from projections.queries import ProjectionStatus
@@ -97,7 +97,7 @@ async def check_redis(settings: Settings) -> Finding:
 
 async def check_docker(settings: Settings) -> Finding:
     try:
-        async with bootstrap.engine(settings) as engine:
+        async with open_engine(settings) as engine:
             found = await engine.identity()
     except EngineError as error:
         return bad(
@@ -114,7 +114,7 @@ async def check_docker(settings: Settings) -> Finding:
 async def check_base_image(settings: Settings) -> Finding:
     name = settings.builds.base_image
     try:
-        async with bootstrap.engine(settings) as engine:
+        async with open_engine(settings) as engine:
             image = await engine.find_image(name)
     except EngineError:
         return warning("base image", f"{name}: the engine does not answer", "See Docker.")

@@ -23,6 +23,8 @@ from api.workers.executor import Executor, ExecutorMetrics
 from api.workers.image_builds import ImageBuildRunner
 from api.workers.log_follower import LogFollower, LogLimits
 from api.workers.loops import Worker
+from api.workers.lost_steps import LostSteps
+from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
 from api.workers.process_manager import ProcessManager
 from api.workers.reconciler import Reconciler
@@ -164,6 +166,7 @@ class Installation:
             reporter=reporter,
             containers=self.containers,
             steps=self.steps,
+            lost_steps=LostSteps(self.engine, self.handler, reporter),
             queries=InMemoryQueries(self.store),
             watches=self.watches,
             clock=self.clock,

@@ -1,0 +1,18 @@
+"""Opens the engine that the settings name."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from adapters.docker import DockerEngine, EngineAddress
+from api.settings import Settings
+
+
+@asynccontextmanager
+async def engine(settings: Settings) -> AsyncIterator[DockerEngine]:
+    address = EngineAddress(
+        docker_host=settings.engine.host or None,
+        tls_verify=settings.engine.tls_verify,
+        certificates=settings.engine.cert_path or None,
+    )
+    async with await DockerEngine.open(address) as opened:
+        yield opened

@@ -1,0 +1,100 @@
+"""Wires the workers of the role `work`."""
+
+import asyncio
+
+from adapters.postgres.effects import WAKE_CHANNEL, PostgresEffectStore
+from adapters.postgres.running_builds import PostgresRunningBuilds
+from adapters.postgres.session_lock import session_lock
+from adapters.postgres.watches import PostgresWatches, installation_id
+from api.bootstrap import Core
+from api.workers.container_observer import ContainerObserver
+from api.workers.crash_points import CrashPoints
+from api.workers.executor import Executor, ExecutorMetrics
+from api.workers.image_builds import ImageBuildRunner
+from api.workers.log_follower import LogFollower, LogLimits
+from api.workers.loops import Worker
+from api.workers.lost_steps import LostSteps
+from api.workers.observations import Reporter
+from api.workers.process_manager import ProcessManager
+from api.workers.reconciler import Reconciler
+from api.workers.step_observer import StepObserver
+from domain.application.perform_build import BuildPerformer, BuildSettings
+from domain.application.perform_container import ContainerPerformer
+from domain.errors import StoreUnavailable
+from domain.ports import ContainerEngine
+from projections.queries import Queries
+
+STARTUP_RETRY_SECONDS = 0.5
+
+
+async def installation(parts: Core) -> str:
+    """Waits for the database: nothing can be done without its name."""
+    while True:
+        try:
+            return await installation_id(parts.pool)
+        except StoreUnavailable:
+            await asyncio.sleep(STARTUP_RETRY_SECONDS)
+
+
+def workers(
+    parts: Core, docker: ContainerEngine, queries: Queries, installed_as: str
+) -> tuple[Worker, ...]:
+    """The process manager, the executor and the reconciler, in the order in which they start."""
+    crash = CrashPoints(parts.settings.testing.crash_at)
+    reporter = Reporter(parts.handler, parts.clock)
+
+    def followers(tenant: str, subject: str) -> LogFollower:
+        return LogFollower(logs=parts.logs, tenant=tenant, subject=subject, limits=LogLimits())
+
+    image_builds = ImageBuildRunner(
+        engine=docker,
+        blobs=parts.blobs,
+        reporter=reporter,
+        followers=followers,
+        running=PostgresRunningBuilds(parts.pool),
+        clock=parts.clock,
+    )
+    effects = PostgresEffectStore(parts.pool)
+    executor = Executor(
+        lock=lambda: session_lock(parts.database_url, "executor", channel=WAKE_CHANNEL),
+        effects=effects,
+        handler=parts.handler,
+        containers=ContainerPerformer(
+            engine=docker,
+            handler=parts.handler,
+            secrets=parts.secrets,
+            clock=parts.clock,
+            installation=installed_as,
+        ),
+        builds=BuildPerformer(
+            engine=docker,
+            handler=parts.handler,
+            blobs=parts.blobs,
+            image_builds=image_builds,
+            settings=BuildSettings(installation=installed_as),
+        ),
+        image_builds=image_builds,
+        clock=parts.clock,
+        crash=crash,
+        metrics=ExecutorMetrics(parts.registry),
+    )
+    reconciler = Reconciler(
+        engine=docker,
+        reporter=reporter,
+        containers=ContainerObserver(
+            engine=docker, handler=parts.handler, reporter=reporter, followers=followers
+        ),
+        steps=StepObserver(
+            engine=docker, handler=parts.handler, reporter=reporter, followers=followers
+        ),
+        lost_steps=LostSteps(docker, parts.handler, reporter),
+        queries=queries,
+        watches=PostgresWatches(parts.pool),
+        clock=parts.clock,
+        installation=installed_as,
+    )
+    return (
+        ProcessManager(store=parts.store, tail=parts.tail, effects=effects, crash=crash),
+        executor,
+        reconciler,
+    )
