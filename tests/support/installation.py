@@ -24,7 +24,6 @@ from api.workers.image_builds import ImageBuildRunner
 from api.workers.log_follower import LogFollower, LogLimits
 from api.workers.loops import Worker
 from api.workers.lost_steps import LostSteps
-from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
 from api.workers.process_manager import ProcessManager
 from api.workers.reconciler import Reconciler

@@ -1,5 +1,7 @@
 """Builds from submission to their end, by the workers alone, on an engine in memory."""
 
+import pytest
+
 from adapters.memory.container_engine import Program
 from domain.builds import events as e
 from domain.builds import recipe
@@ -174,7 +176,9 @@ def test_a_cancelled_build_is_killed_and_swept() -> None:
     run(body)
 
 
-def test_a_broken_network_is_tried_again_by_itself() -> None:
+def test_a_broken_network_is_tried_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domain.processes.build_pipeline.FIRST_RETRY_SECONDS", 0.01)
+
     async def body(at: Installation) -> None:
         spec = await an_rpm(at)
         script(at, spec)

@@ -1,0 +1,167 @@
+"""Effects are carried out in order and once, whatever the engine answers or fails to answer."""
+
+import pytest
+
+from adapters.memory.container_engine import Program
+from domain.containers import commands as c
+from domain.containers import events as e
+from domain.containers.spec import ContainerSpec
+from domain.containers.state import Container, Status
+from domain.errors import EngineOutcomeUnknown, EngineUnavailable
+from tests.support.installation import Installation, names, run
+from tests.support.waiting import until
+
+SPEC = ContainerSpec(image="alpine:3", name="web", command=("serve",))
+STREAM = "container-a"
+
+
+def _request(container_id: str = "a") -> c.RequestContainer:
+    return c.RequestContainer(container_id=container_id, spec=SPEC)
+
+
+async def _container(at: Installation) -> Container:
+    state = await at.state(STREAM)
+    assert isinstance(state, Container)
+    return state
+
+
+@pytest.mark.parametrize("call", ["create", "start"])
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("error", [EngineOutcomeUnknown("no answer"), EngineUnavailable("away")])
+def test_a_call_whose_answer_is_lost_takes_effect_once(
+    call: str, error: EngineOutcomeUnknown | EngineUnavailable, *, after_effect: bool
+) -> None:
+    if isinstance(error, EngineUnavailable) and after_effect:
+        return  # it is certain that nothing was done
+
+    async def body(at: Installation) -> None:
+        at.engine.fail_next(call, error, after_effect=after_effect)
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            events = await at.recorded(STREAM, e.ContainerStarted)
+        assert names(events, "Container") == ["Requested", "StartRequested", "Created", "Started"]
+        (container,) = await at.engine.list({})
+        assert container.status == "running"
+        if call == "start" and after_effect:
+            assert len(at.calls("start")) == 1
+
+    run(body)
+
+
+def test_a_signal_that_may_have_been_sent_is_not_sent_again_and_stays_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.executor.backoff", lambda _: 0.0)
+
+    async def body(at: Installation) -> None:
+        at.engine.programs["serve",] = Program(ignores=frozenset({"HUP"}))
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            await at.recorded(STREAM, e.ContainerStarted)
+            at.engine.fail_next("kill", EngineOutcomeUnknown("no answer"), after_effect=True)
+            await at.send(c.KillContainer(container_id="a", signal="HUP"))
+            *_, last = await at.recorded(STREAM, e.ContainerOperationOutcomeUnknown)
+        assert isinstance(last, e.ContainerOperationOutcomeUnknown)
+        assert last.operation == "kill"
+        assert len(at.calls("kill")) == 1
+        assert (await _container(at)).status is Status.RUNNING
+
+    run(body)
+
+
+def test_a_signal_that_was_certainly_not_sent_is_sent_when_the_engine_is_back() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            await at.recorded(STREAM, e.ContainerStarted)
+            at.engine.fail_next("kill", EngineUnavailable("away"))
+            await at.send(c.KillContainer(container_id="a", signal="TERM"))
+            await at.recorded(STREAM, e.ContainerKilled)
+        assert len(at.calls("kill")) == 2
+
+    run(body)
+
+
+def test_an_effect_whose_outcome_is_recorded_is_never_done_again() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            await at.recorded(STREAM, e.ContainerStarted)
+
+            finish = at.effects.finish
+
+            async def die(owner: str, effect_id: str) -> None:
+                raise ConnectionError("the process ends here")
+
+            at.effects.finish = die  # type: ignore[method-assign] # as a power cut would
+            await at.send(c.RestartContainer(container_id="a"))
+            await at.recorded(STREAM, e.ContainerRestarted)
+            at.effects.finish = finish  # type: ignore[method-assign]
+            await until(lambda: not at.effects._kept)
+        assert len(at.calls("restart")) == 1
+        assert names(await at.events(STREAM), "").count("ContainerRestarted") == 1
+
+    run(body)
+
+
+def test_a_stop_does_not_wait_for_what_came_before_it() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager):
+            await at.send(_request())
+            await at.send(c.StopContainer(container_id="a"))
+            await until(lambda: at.process_manager.position == 3)
+        async with at.at_work(at.executor):
+            events = await at.recorded(STREAM, e.ContainerOperationSuperseded, times=2)
+            events = await at.recorded(STREAM, e.ContainerOperationFailed)
+        assert names(events, "Container")[3:] == [
+            "OperationSuperseded",
+            "OperationSuperseded",
+            "OperationFailed",
+        ]
+        assert at.calls("create") == at.calls("start") == []
+        assert (await _container(at)).status is Status.FAILED
+
+    run(body)
+
+
+def test_many_containers_are_started_at_once_each_in_its_order() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            for number in range(30):
+                await at.send(_request(f"n{number}"))
+            for number in range(30):
+                await at.recorded(f"container-n{number}", e.ContainerStarted)
+        assert len(set(at.calls("start"))) == len(at.calls("start")) == 30
+        order = [call for call in at.engine.calls if call[0] in {"create", "start"}]
+        for number in range(30):
+            own = [method for method, name in order if name == f"em-n{number}-1"]
+            assert own == ["create", "start"]
+
+    run(body)
+
+
+def test_who_loses_the_lock_stops_and_goes_on_when_it_has_it_again() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            await at.recorded(STREAM, e.ContainerStarted)
+            at.lock.lost = True
+            at.effects.written.set()
+            await until(lambda: not at.lock.lost)
+            await at.send(c.StopContainer(container_id="a"))
+            await at.recorded(STREAM, e.ContainerStopped)
+        assert len(at.calls("stop")) == 1
+
+    run(body)
+
+
+def test_of_two_process_managers_each_effect_is_written_once() -> None:
+    async def body(at: Installation) -> None:
+        other = at.a_process_manager()
+        async with at.at_work(at.process_manager, other, at.executor):
+            for number in range(20):
+                await at.send(_request(f"n{number}"))
+                await at.recorded(f"container-n{number}", e.ContainerStarted)
+        assert len(at.calls("start")) == 20
+
+    run(body)

@@ -1,0 +1,110 @@
+"""A log is kept whole: no byte lost and none doubled, however its following breaks off."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adapters.memory.log_store import InMemoryLogStore
+from api.workers.log_follower import LogFollower, LogLimits
+from domain.builds.events import StepLog
+from domain.ports import LogFrame, LogStreamName
+
+FRAMES = st.lists(
+    st.builds(
+        LogFrame,
+        stream=st.sampled_from(("stdout", "stderr")),
+        data=st.binary(max_size=6) | st.just(b"x: error: y\n"),
+    ),
+    max_size=12,
+)
+TENANT, SUBJECT = "default", "container-a/1"
+
+
+async def _frames(
+    frames: Sequence[LogFrame], *, breaks_after: int | None = None
+) -> AsyncIterator[LogFrame]:
+    for number, frame in enumerate(frames):
+        if number == breaks_after:
+            raise ConnectionError("the engine went away")
+        yield frame
+
+
+def _follower(logs: InMemoryLogStore, max_bytes: int = 10_000) -> LogFollower:
+    limits = LogLimits(max_bytes=max_bytes)
+    return LogFollower(logs=logs, tenant=TENANT, subject=SUBJECT, limits=limits)
+
+
+def _by_stream(pieces: Sequence[tuple[LogStreamName, bytes]]) -> list[tuple[str, int]]:
+    """Which stream each byte came from, in order."""
+    return [(stream, byte) for stream, data in pieces for byte in data]
+
+
+@settings(deadline=None, max_examples=60)
+@given(FRAMES, st.lists(st.integers(0, 12), max_size=3))
+def test_no_byte_is_lost_or_doubled_however_often_it_breaks_off(
+    frames: list[LogFrame], breaks: list[int]
+) -> None:
+    async def body() -> tuple[StepLog, list[tuple[str, int]]]:
+        logs = InMemoryLogStore()
+        for after in breaks:
+            try:
+                await _follower(logs).follow(_frames(frames, breaks_after=after), close=False)
+            except ConnectionError:
+                continue
+        kept = await _follower(logs).follow(_frames(frames))
+        chunks = await logs.read(TENANT, SUBJECT)
+        return kept, _by_stream([(chunk.stream, chunk.data) for chunk in chunks])
+
+    kept, stored = asyncio.run(body())
+    everything = b"".join(frame.data for frame in frames)
+    assert stored == _by_stream([(frame.stream, frame.data) for frame in frames])
+    assert kept.size == len(everything)
+    assert kept.digest == f"sha256:{hashlib.sha256(everything).hexdigest()}"
+    assert not kept.truncated
+
+
+@settings(deadline=None, max_examples=30)
+@given(FRAMES, st.integers(0, 40))
+def test_what_is_beyond_the_limit_is_dropped_and_said_so(
+    frames: list[LogFrame], limit: int
+) -> None:
+    async def body() -> tuple[StepLog, bytes]:
+        logs = InMemoryLogStore()
+        kept = await _follower(logs, limit).follow(_frames(frames))
+        return kept, b"".join(chunk.data for chunk in await logs.read(TENANT, SUBJECT))
+
+    kept, stored = asyncio.run(body())
+    everything = b"".join(frame.data for frame in frames)
+    assert stored == everything[:limit]
+    assert kept.truncated is (len(everything) > limit)
+
+
+def _said(text: str, stream: LogStreamName = "stdout") -> LogFrame:
+    return LogFrame(stream=stream, data=text.encode())
+
+
+def _kept(*frames: LogFrame) -> StepLog:
+    async def body() -> StepLog:
+        return await _follower(InMemoryLogStore()).follow(_frames(frames))
+
+    return asyncio.run(body())
+
+
+def test_the_last_lines_and_the_first_errors_are_kept() -> None:
+    lines = [f"line {number}\n" for number in range(200)]
+    lines[3] = "a.c:1: error: early\n"
+    kept = _kept(*(_said(line) for line in lines))
+    assert kept.tail == tuple(line.strip() for line in lines[-50:])
+    assert kept.errors == ("a.c:1: error: early",)
+
+
+def test_lines_of_the_two_streams_are_not_mixed() -> None:
+    kept = _kept(_said("one "), _said("two\n", "stderr"), _said("three\n"))
+    assert kept.tail == ("two", "one three")
+
+
+def test_a_last_line_without_an_end_is_a_line() -> None:
+    assert _kept(_said("a\nb")).tail == ("a", "b")
