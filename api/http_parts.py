@@ -2,6 +2,7 @@
 
 from adapters.docker import DockerEngine
 from adapters.postgres import projection_check
+from adapters.postgres.identities import PostgresIdentities
 from adapters.postgres.projection_registry import ProjectionRegistry
 from adapters.postgres.queries import PostgresQueries
 from adapters.redis.tickets import RedisTickets
@@ -25,6 +26,7 @@ def http_parts(core: Core, docker: DockerEngine, queries: PostgresQueries) -> Ht
         logs=core.logs,
         log_wake_ups=core.log_wake_ups,
         secrets=core.secrets,
+        identities=PostgresIdentities(core.pool),
         rate_limits=core.rate_limits,
         tickets=tickets,
         images=EngineImages(docker),

@@ -4,7 +4,7 @@ Every method may raise the errors of `domain.errors` named at its class. Nothing
 for ever: adapters bound every call.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -126,6 +126,22 @@ class SecretVault(Protocol):
         ...
 
     async def get(self, tenant: str, reference: str) -> str: ...
+
+
+class Identities(Protocol):
+    """What opaque ids are called (`key:<id>`): outside the log, because it may name a person."""
+
+    async def put(self, tenant: str, subject: str, label: str) -> None:
+        """The label of a new subject, or another of a known one."""
+        ...
+
+    async def labels(self, tenant: str, subjects: Collection[str]) -> Mapping[str, str]:
+        """Of those that have one."""
+        ...
+
+    async def erase(self, tenant: str, subject: str) -> None:
+        """Forgotten when it returns; also where there was nothing."""
+        ...
 
 
 class Watches(Protocol):

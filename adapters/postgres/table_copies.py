@@ -19,7 +19,7 @@ from adapters.postgres.roles import OWNER
 from domain.event import LogHead
 
 CONNECT_SECONDS = 10
-SCHEMAS = ("log", "logs", "secrets", "work")
+SCHEMAS = ("access", "log", "logs", "secrets", "work")
 DERIVED_SCHEMAS = ("read_models", "reporting")
 REGISTRY = ("log", "migrations")
 """Written by the migrations themselves."""

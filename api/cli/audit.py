@@ -13,6 +13,12 @@ from api.cli.session import client_command
 from projections.audit import AuditRow, Outcome
 
 
+class LabelledRow(AuditRow, frozen=True, kw_only=True):
+    """actor_label: what the actor is called now."""
+
+    actor_label: str = ""
+
+
 @click.command()
 @click.option("--actor", help="Like key:… or system:….")
 @click.option("--target", help="A stream, like build-… or container-….")
@@ -43,7 +49,7 @@ async def audit(
         "since": since.isoformat() if since else None,
         "until": until.isoformat() if until else None,
     }
-    rows = await read_pages(client, "/v1/audit", AuditRow, query, limit=limit)
+    rows = await read_pages(client, "/v1/audit", LabelledRow, query, limit=limit)
     if as_json:
         output.show_rows(rows)
         return
@@ -52,7 +58,7 @@ async def audit(
         (
             (
                 output.moment(row.recorded_at),
-                row.actor,
+                f"{row.actor} {row.actor_label}".rstrip(),
                 row.source_address,
                 row.command,
                 row.target,

@@ -4,29 +4,34 @@ import secrets
 import uuid
 from datetime import UTC, datetime
 
+from adapters.postgres.connections import open_later
 from adapters.postgres.event_store import PostgresEventStore
-from api.http.auth import new_key
+from adapters.postgres.identities import PostgresIdentities
+from api.http.auth import actor_of, new_key
 from api.settings import Settings
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
 from domain.application.command_handler import CommandHandler
-from domain.event import CommandContext
+from domain.event import DEFAULT_TENANT, CommandContext
 
 ACTOR = "system:bootstrap"
+LABEL = "first admin key"
 
 
 async def create_admin_key(settings: Settings) -> str:
     """Recorded when it returns; nobody but the caller ever sees the key."""
     key_id = secrets.token_hex(8)
     key = new_key(key_id)
-    store = PostgresEventStore(settings.database.service_url)
+    url = settings.database.service_url
+    async with open_later(url, "first key", size=1) as pool:
+        await PostgresIdentities(pool).put(DEFAULT_TENANT, actor_of(key_id), LABEL)
+    store = PostgresEventStore(url)
     await store.start()
     try:
         await CommandHandler(store).handle(
             CreateKey(
                 key_id=key_id,
                 role=Role.ADMIN,
-                label="first admin key",
                 secret_sha256=key.secret_sha256,
             ),
             CommandContext(

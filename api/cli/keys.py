@@ -33,7 +33,7 @@ def keys() -> None:
 
 @keys.command("create")
 @click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
-@click.option("--label", default="", help="What it is for; no personal data.")
+@click.option("--label", default="", help="What or whom it is for; it can be erased later.")
 @client_command
 async def create(client: ApiClient, *, role: str, label: str, as_json: bool) -> None:
     """Create a key; it is shown this once."""
@@ -77,9 +77,18 @@ async def list_keys(client: ApiClient, *, as_json: bool) -> None:
 
 @keys.command("revoke")
 @click.argument("key_id")
-@click.option("--reason", default="", help="For the record.")
+@click.option("--reason", default="", help="Recorded for ever: write nothing personal.")
 @client_command
 async def revoke(client: ApiClient, *, key_id: str, reason: str, as_json: bool) -> None:
     """Revoke a key; its open connections are closed."""
     answer = await client.command(f"/v1/keys/{key_id}/revoke", {"reason": reason})
     output.show_accepted(answer, f"Key {key_id} is revoked.", as_json=as_json)
+
+
+@keys.command("erase-label")
+@click.argument("key_id")
+@client_command
+async def erase_label(client: ApiClient, *, key_id: str, as_json: bool) -> None:
+    """Forget what a key is called; the key goes on, and so does the record of what it did."""
+    answer = await client.command(f"/v1/keys/{key_id}/label", method="DELETE")
+    output.show_accepted(answer, f"The label of key {key_id} is erased.", as_json=as_json)

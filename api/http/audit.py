@@ -1,10 +1,11 @@
 """Who did what, when, from where, and what became of it; and how many events there were."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
@@ -34,7 +35,13 @@ class StatisticsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     min_position: Position = 0
 
 
-async def list_audit(call: Call[AuditQuery, Nothing]) -> Answered[Page[AuditRow]]:
+class AuditView(AuditRow, frozen=True, kw_only=True):
+    """actor_label: what the actor is called now; not part of the record."""
+
+    actor_label: str = ""
+
+
+async def list_audit(call: Call[AuditQuery, Nothing]) -> Answered[Page[AuditView]]:
     query = call.query
     wanted = AuditFilter(
         actor=query.actor,
@@ -45,7 +52,19 @@ async def list_audit(call: Call[AuditQuery, Nothing]) -> Answered[Page[AuditRow]
         until=query.until,
     )
     rows = await call.parts.queries.list_audit(call.tenant, wanted=wanted, page=query.page)
-    return Answered(body=rows)
+    labels = await call.parts.identities.labels(call.tenant, {row.actor for row in rows.items})
+    body = Page(
+        projection=rows.projection,
+        version=rows.version,
+        position=rows.position,
+        items=tuple(_view(row, labels) for row in rows.items),
+        next=rows.next,
+    )
+    return Answered(body=body)
+
+
+def _view(row: AuditRow, labels: Mapping[str, str]) -> AuditView:
+    return AuditView(**structs.asdict(row), actor_label=labels.get(row.actor, ""))
 
 
 async def get_statistics(

@@ -33,7 +33,12 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def actor(self) -> str:
-        return f"key:{self.key_id}"
+        return actor_of(self.key_id)
+
+
+def actor_of(key_id: str) -> str:
+    """Who acts by this key, as events name it."""
+    return f"key:{key_id}"
 
 
 class AuthenticationError(Exception):

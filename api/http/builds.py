@@ -32,6 +32,8 @@ class BuildsQuery(PageQuery, frozen=True, kw_only=True):
 
 
 class CancelRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """reason: recorded for ever, so write nothing personal."""
+
     reason: Reason = ""
 
 

@@ -1,5 +1,9 @@
-"""Keys: created (the token is shown this once), listed, revoked."""
+"""Keys: created (the token is shown this once), listed, revoked.
 
+A label may name a person: it goes to the identity table and is added to answers, never recorded.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -7,18 +11,21 @@ import msgspec
 from msgspec import Meta
 
 from api.http import errors as e
-from api.http.auth import new_key
+from api.http.auth import actor_of, new_key
 from api.http.call import Accepted, Answered, Call, accepted
 from api.http.decoding import Nothing
 from api.http.queries import Position
-from domain.access.commands import CreateKey, RevokeKey
+from domain.access.commands import CreateKey, EraseKeyLabel, RevokeKey
 from domain.access.roles import Role
 from domain.access.state import Key
 from domain.application.aggregates import KEYS
 from projections.answer import Answer
+from projections.keys import KeyRow
 
 
 class KeyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """label: for people; it can be erased later."""
+
     role: Role
     label: Annotated[str, Meta(max_length=100)] = ""
 
@@ -30,10 +37,14 @@ class KeyCreation(Accepted, frozen=True, kw_only=True):
 
 
 class RevocationRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """reason: recorded for ever, so write nothing personal."""
+
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """label: empty where it never had one or where it was erased."""
+
     key_id: str
     role: Role
     label: str
@@ -55,12 +66,9 @@ async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
     if known is not None:
         return await _repeat(call, known)
     key = new_key(key_id)
-    command = CreateKey(
-        key_id=key_id,
-        role=call.body.role,
-        label=call.body.label,
-        secret_sha256=key.secret_sha256,
-    )
+    if call.body.label:  # first, so that a key that is recorded has its label
+        await call.parts.identities.put(call.tenant, actor_of(key_id), call.body.label)
+    command = CreateKey(key_id=key_id, role=call.body.role, secret_sha256=key.secret_sha256)
     return _created(await call.accept(command, key_id, f"/v1/keys/{key_id}"), key.token)
 
 
@@ -70,22 +78,50 @@ async def revoke_key(call: Call[Nothing, RevocationRequest]) -> Answered[Accepte
     return await call.accept(command, key_id, f"/v1/keys/{key_id}")
 
 
+async def erase_key_label(call: Call[Nothing, Nothing]) -> Answered[Accepted]:
+    """Erased first: the log must not say so before it is true."""
+    key_id = call.path("key_id")
+    loaded = await call.parts.handler.load(KEYS, call.tenant, key_id)
+    if loaded.version and call.expected_version in {None, loaded.version}:
+        await call.parts.identities.erase(call.tenant, actor_of(key_id))
+    return await call.accept(EraseKeyLabel(key_id=key_id), key_id, f"/v1/keys/{key_id}")
+
+
 async def list_keys(call: Call[KeysQuery, Nothing]) -> Answered[Answer[tuple[KeyView, ...]]]:
     found = await call.parts.queries.list_keys(call.tenant, min_position=call.query.min_position)
+    subjects = [actor_of(row.key_id) for row in found.value]
+    labels = await call.parts.identities.labels(call.tenant, subjects)
     return Answered(
         body=Answer(
             projection=found.projection,
             version=found.version,
             position=found.position,
-            value=tuple(msgspec.convert(row, KeyView, from_attributes=True) for row in found.value),
+            value=tuple(_view(row, labels) for row in found.value),
         )
+    )
+
+
+def _view(row: KeyRow, labels: Mapping[str, str]) -> KeyView:
+    return KeyView(
+        key_id=row.key_id,
+        role=row.role,
+        label=labels.get(actor_of(row.key_id), ""),
+        revoked=row.revoked,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        revoked_at=row.revoked_at,
+        version=row.version,
+        position=row.position,
     )
 
 
 async def _repeat(call: Call[Nothing, KeyRequest], known: Key) -> Answered[KeyCreation]:
     """The token of the first answer is kept nowhere: who lost it revokes the key."""
     receipt = await call.parts.store.find_receipt(call.tenant, call.command_id)
-    same = (known.role, known.label) == (call.body.role, call.body.label)
+    subject = actor_of(known.key_id)
+    labels = await call.parts.identities.labels(call.tenant, [subject])
+    same_label = labels.get(subject, call.body.label) == call.body.label  # it may be erased by now
+    same = known.role == call.body.role and same_label
     if receipt is None or not same:
         raise e.Rejected(
             e.COMMAND_ID_REUSED, "This Idempotency-Key created another key. Choose a new one."

@@ -15,6 +15,7 @@ from domain.ports import (
     BlobStore,
     Clock,
     EventStore,
+    Identities,
     Ids,
     LogStore,
     LogWakeUps,
@@ -100,6 +101,7 @@ class HttpParts:
     logs: LogStore
     log_wake_ups: LogWakeUps
     secrets: SecretVault
+    identities: Identities
     rate_limits: RateLimits
     tickets: Tickets
     images: ImageCheck

@@ -110,6 +110,15 @@ _KEYS = (
         status=202,
         problems=CHANGE,
     ),
+    Route(
+        method="DELETE",
+        path="/v1/keys/{key_id}/label",
+        permission=Permission.MANAGE_KEYS,
+        handler=keys.erase_key_label,
+        summary="Erase a key's label, wherever it is kept; the key goes on",
+        status=202,
+        problems=CHANGE,
+    ),
 )
 
 _PROJECTIONS = (

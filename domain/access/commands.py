@@ -11,13 +11,18 @@ from domain.event import Command
 class CreateKey(Command, frozen=True, kw_only=True):
     key_id: str
     role: Role
-    label: Annotated[str, Meta(max_length=100)]
     secret_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 
 
 class RevokeKey(Command, frozen=True, kw_only=True):
     key_id: str
     reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class EraseKeyLabel(Command, frozen=True, kw_only=True):
+    """Whoever sends it has erased the label itself: labels stand outside the log."""
+
+    key_id: str
 
 
 class RecordAuthenticationFailure(Command, frozen=True, kw_only=True):
@@ -36,4 +41,6 @@ class RecordPermissionDenial(Command, frozen=True, kw_only=True):
     path: str
 
 
-AccessCommand = CreateKey | RevokeKey | RecordAuthenticationFailure | RecordPermissionDenial
+AccessCommand = (
+    CreateKey | RevokeKey | EraseKeyLabel | RecordAuthenticationFailure | RecordPermissionDenial
+)

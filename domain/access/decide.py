@@ -12,6 +12,10 @@ def decide(command: c.AccessCommand, state: Key | None) -> tuple[e.AccessEvent, 
             return _create(command, state)
         case c.RevokeKey():
             return _revoke(command, state)
+        case c.EraseKeyLabel():
+            if state is None:
+                raise UnknownStream(f"key {command.key_id}")
+            return (e.KeyLabelErased(key_id=command.key_id),)
         case c.RecordAuthenticationFailure():
             return (
                 e.AuthenticationFailed(
@@ -45,7 +49,6 @@ def _create(command: c.CreateKey, state: Key | None) -> tuple[e.AccessEvent, ...
         e.KeyCreated(
             key_id=command.key_id,
             role=command.role,
-            label=command.label,
             secret_sha256=command.secret_sha256,
         ),
     )

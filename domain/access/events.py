@@ -5,17 +5,23 @@ from domain.event import Event
 
 
 class KeyCreated(Event, frozen=True, kw_only=True):
-    """secret_sha256: hex; the secret itself was shown once and is kept nowhere."""
+    """secret_sha256: hex; the secret itself was shown once and is kept nowhere.
+
+    Its label may name a person, so that stands in the identity table, where it can be erased.
+    """
 
     key_id: str
     role: Role
-    label: str
     secret_sha256: str
 
 
 class KeyRevoked(Event, frozen=True, kw_only=True):
     key_id: str
     reason: str = ""
+
+
+class KeyLabelErased(Event, frozen=True, kw_only=True):
+    key_id: str
 
 
 class AuthenticationFailed(Event, frozen=True, kw_only=True):
@@ -47,4 +53,11 @@ class CommandRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
-AccessEvent = KeyCreated | KeyRevoked | AuthenticationFailed | PermissionDenied | CommandRefused
+AccessEvent = (
+    KeyCreated
+    | KeyRevoked
+    | KeyLabelErased
+    | AuthenticationFailed
+    | PermissionDenied
+    | CommandRefused
+)

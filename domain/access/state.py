@@ -2,14 +2,13 @@
 
 import msgspec
 
-from domain.access.events import AccessEvent, KeyCreated, KeyRevoked
+from domain.access.events import AccessEvent, KeyCreated, KeyLabelErased, KeyRevoked
 from domain.access.roles import Role
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     role: Role
-    label: str
     secret_sha256: str
     revoked: bool = False
     version: int = 1
@@ -20,9 +19,10 @@ def evolve(state: Key | None, event: AccessEvent) -> Key | None:
         return Key(
             key_id=event.key_id,
             role=event.role,
-            label=event.label,
             secret_sha256=event.secret_sha256,
         )
     if isinstance(event, KeyRevoked) and state is not None:
         return msgspec.structs.replace(state, revoked=True, version=state.version + 1)
+    if isinstance(event, KeyLabelErased) and state is not None:
+        return msgspec.structs.replace(state, version=state.version + 1)
     return state

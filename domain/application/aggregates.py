@@ -56,7 +56,11 @@ KEYS = Aggregate(
     decide=access.decide,
     evolve=access_state.evolve,
     key=lambda command: command.key_id,
-    commands=(access_commands.CreateKey, access_commands.RevokeKey),
+    commands=(
+        access_commands.CreateKey,
+        access_commands.RevokeKey,
+        access_commands.EraseKeyLabel,
+    ),
     creating=(access_commands.CreateKey,),
 )
 ATTEMPTS = Aggregate(

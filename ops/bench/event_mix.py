@@ -199,6 +199,6 @@ def _key(identifier: str, _: random.Random) -> Iterator[Fact]:
     stream = f"key-{identifier}"
     yield (
         stream,
-        a.KeyCreated(key_id=identifier, role=Role.BUILDER, label="ci", secret_sha256=SHA[7:]),
+        a.KeyCreated(key_id=identifier, role=Role.BUILDER, secret_sha256=SHA[7:]),
     )
     yield stream, a.KeyRevoked(key_id=identifier, reason="rotated")

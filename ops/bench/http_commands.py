@@ -21,7 +21,7 @@ from ops.bench.service import RunningService, free_port, running_service
 
 CONNECTIONS = (1, 64)
 TO_REACH = 0.5
-BODY = b'{"role":"viewer","label":"bench"}'
+BODY = b'{"role":"viewer"}'
 HEAD = """POST {path} HTTP/1.1\r
 Host: 127.0.0.1:{port}\r
 Authorization: Bearer {key}\r

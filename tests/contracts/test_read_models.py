@@ -146,7 +146,7 @@ def test_nobody_sees_another_tenant(run: Run) -> None:
     async def body(side: ReadSide) -> None:
         await side.record("container-c1", *a_container("c1"), tenant="acme")
         await side.record("build-b1", a_build("b1"), tenant="acme")
-        key = KeyCreated(key_id="k1", role=Role.ADMIN, label="", secret_sha256="0" * 64)
+        key = KeyCreated(key_id="k1", role=Role.ADMIN, secret_sha256="0" * 64)
         position = await side.record("key-k1", key, tenant="acme")
         page = Slice(min_position=position)
         queries = side.queries
@@ -284,7 +284,7 @@ def test_events_are_counted_by_hour_and_type(run: Run) -> None:
 
 def test_a_revoked_key_is_found_as_revoked(run: Run) -> None:
     async def body(side: ReadSide) -> None:
-        key = KeyCreated(key_id="k1", role=Role.BUILDER, label="ci", secret_sha256="1" * 64)
+        key = KeyCreated(key_id="k1", role=Role.BUILDER, secret_sha256="1" * 64)
         await side.record("key-k1", key)
         position = await side.record("key-k1", KeyRevoked(key_id="k1"))
         found = await side.queries.find_key("k1", min_position=position)

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from adapters.memory.blob_store import InMemoryBlobStore
 from adapters.memory.event_store import InMemoryEventStore
+from adapters.memory.identities import InMemoryIdentities
 from adapters.memory.log_store import InMemoryLogStore
 from adapters.memory.log_wake_ups import InMemoryLogWakeUps
 from adapters.memory.rate_limits import InMemoryRateLimits
@@ -33,7 +34,7 @@ from domain.errors import StoreUnavailable
 from domain.event import Append, Command, CommandContext, Receipt, RecordedEvent
 from projections.answer import Answer, Page
 from projections.audit import AuditRow
-from projections.build_rows import BuildDetails, BuildRow
+from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.catalog import READ_MODELS, read_model
 from projections.containers import ContainerDetails, ContainerRow, LivingContainer
 from projections.errors import ProjectionBehind
@@ -152,6 +153,9 @@ class FoldedQueries:
     ) -> Answer[tuple[LivingContainer, ...]]:
         raise NotImplementedError
 
+    async def list_stepping_builds(self) -> Answer[tuple[SteppingBuild, ...]]:
+        raise NotImplementedError
+
     async def list_builds(
         self, tenant: str, *, phase: Any = None, name: str | None = None, page: Slice = FIRST
     ) -> Page[BuildRow]:
@@ -261,6 +265,7 @@ class Service:
         self.logs = InMemoryLogStore()
         self.wake_ups = InMemoryLogWakeUps()
         self.secrets = InMemorySecretVault()
+        self.identities = InMemoryIdentities()
         self.images = KnownImages()
         self.projections = RebuildingProjections()
         self.keys: dict[Role, str] = {}
@@ -274,6 +279,7 @@ class Service:
             logs=self.logs,
             log_wake_ups=self.wake_ups,
             secrets=self.secrets,
+            identities=self.identities,
             rate_limits=InMemoryRateLimits(),
             tickets=InMemoryTickets(),
             images=self.images,
@@ -300,9 +306,7 @@ class Service:
             key = new_key(f"key-{role}")
             self.keys[role] = key.token
             await self.command(
-                CreateKey(
-                    key_id=f"key-{role}", role=role, label=role, secret_sha256=key.secret_sha256
-                )
+                CreateKey(key_id=f"key-{role}", role=role, secret_sha256=key.secret_sha256)
             )
 
     def headers(self, role: Role = Role.ADMIN) -> dict[str, str]:

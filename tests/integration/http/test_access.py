@@ -165,6 +165,57 @@ def test_a_created_key_works_and_its_token_is_shown_once() -> None:
     run(story)
 
 
+def test_a_label_is_shown_beside_the_id_and_recorded_nowhere() -> None:
+    async def story(service: Service) -> None:
+        body = {"role": "auditor", "label": "Ada Lovelace"}
+        created = await service.post("/v1/keys", body, key="create-key-1")
+        headers = {"Authorization": f"Bearer {created['token']}"}
+        await service.client.post("/v1/keys", headers=headers)
+        assert await labels_of(service, created["id"]) == ("Ada Lovelace", "Ada Lovelace")
+        assert not [e for e in await service.store.read_log(0) if b"Ada" in e.data]
+
+    run(story)
+
+
+def test_an_erased_label_is_gone_and_its_erasure_recorded() -> None:
+    async def story(service: Service) -> None:
+        body = {"role": "auditor", "label": "Ada Lovelace"}
+        created = await service.post("/v1/keys", body, key="create-key-1")
+        headers = {"Authorization": f"Bearer {created['token']}"}
+        await service.client.post("/v1/keys", headers=headers)
+        response = await service.call("DELETE", f"/v1/keys/{created['id']}/label")
+        assert response.status == 202
+        assert await labels_of(service, created["id"]) == ("", "")
+        assert (await service.client.get("/v1/audit", headers=headers)).status == 200
+        assert (await service.get("/v1/audit"))["items"][0]["command"] == "EraseKeyLabel"
+        again = await service.post("/v1/keys", body, key="create-key-1")
+        assert again["replayed"]
+        assert await labels_of(service, created["id"]) == ("", "")
+
+    run(story)
+
+
+def test_a_label_is_not_erased_by_a_command_that_is_refused() -> None:
+    async def story(service: Service) -> None:
+        created = await service.post("/v1/keys", {"role": "viewer", "label": "Ada"})
+        path = f"/v1/keys/{created['id']}/label"
+        response = await service.call("DELETE", path, headers={"If-Match": '"7"'})
+        assert await problem(response) == (412, "stale-version")
+        assert (await labels_of(service, created["id"]))[0] == "Ada"
+        unknown = await service.call("DELETE", "/v1/keys/nobody/label")
+        assert await problem(unknown) == (404, "unknown-id")
+
+    run(story)
+
+
+async def labels_of(service: Service, key_id: str) -> tuple[str, str]:
+    """Of a key: in the list of keys, and in the audit log where it was denied something."""
+    keys = (await service.get("/v1/keys"))["value"]
+    label = next(key["label"] for key in keys if key["key_id"] == key_id)
+    deeds = (await service.get(f"/v1/audit?actor=key:{key_id}"))["items"]
+    return label, deeds[0]["actor_label"] if deeds else ""
+
+
 def test_an_idempotency_key_makes_one_key_only() -> None:
     async def story(service: Service) -> None:
         await service.post("/v1/keys", {"role": "viewer"}, key="create-key-1")

@@ -46,9 +46,7 @@ class Door:
 
     async def create(self) -> None:
         await self.command(
-            CreateKey(
-                key_id="some-key", role=Role.VIEWER, label="", secret_sha256=KEY.secret_sha256
-            )
+            CreateKey(key_id="some-key", role=Role.VIEWER, secret_sha256=KEY.secret_sha256)
         )
 
 
