@@ -11,7 +11,7 @@ from domain.access.roles import PERMISSIONS, Permission, Role, permits
 from domain.access.state import evolve
 from domain.errors import Refusal, UnknownStream
 
-CREATE = CreateKey(key_id="k", role=Role.BUILDER, label="ci", secret_sha256=64 * "a")
+CREATE = CreateKey(key_id="k", role=Role.BUILDER, secret_sha256=64 * "a")
 REVOKE = RevokeKey(key_id="k", reason="left")
 
 
@@ -21,7 +21,7 @@ def test_a_key_is_created_and_revoked() -> None:
     state = evolve(None, created)
     (revoked,) = decide(REVOKE, state)
     assert revoked == KeyRevoked(key_id="k", reason="left")
-    key = reduce(evolve, (created, revoked), None)
+    key = evolve(state, revoked)
     assert key is not None
     assert (key.revoked, key.version) == (True, 2)
 
