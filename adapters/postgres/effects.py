@@ -21,9 +21,14 @@ ADVANCE_LATER = """
 UPDATE work.processes SET position = %(position)s
 WHERE name = %(process)s AND position = %(after)s RETURNING position
 """
+# Who changes several rows locks them in the order of streams: else two wait for each other.
 SUPERSEDE = """
-UPDATE work.effects SET superseded = true
-WHERE tenant = %(tenant)s AND stream = %(stream)s AND position < %(position)s
+WITH earlier AS (
+    SELECT effect_id FROM work.effects
+    WHERE tenant = %(tenant)s AND stream = %(stream)s AND position < %(position)s
+    ORDER BY tenant, stream, position, index
+    FOR UPDATE)
+UPDATE work.effects AS e SET superseded = true FROM earlier WHERE e.effect_id = earlier.effect_id
 """
 INSERT = """
 INSERT INTO work.effects
@@ -54,8 +59,12 @@ RETURNING e.effect_id, e.tenant, e.stream, e.correlation_id, e.payload, e.attemp
           e.position, e.index
 """
 EXTEND = """
-UPDATE work.effects SET lease_until = now() + make_interval(secs => %(lease)s)
-WHERE owner = %(owner)s AND effect_id = ANY(%(ids)s)
+WITH held AS (
+    SELECT effect_id FROM work.effects WHERE owner = %(owner)s AND effect_id = ANY(%(ids)s)
+    ORDER BY tenant, stream, position, index
+    FOR UPDATE)
+UPDATE work.effects AS e SET lease_until = now() + make_interval(secs => %(lease)s)
+FROM held WHERE e.effect_id = held.effect_id
 """
 INTERRUPTED = """
 SELECT effect_id FROM work.effects WHERE owner = %s AND superseded AND lease_until >= now()
@@ -68,7 +77,14 @@ SET owner = NULL, lease_until = NULL, last_error = %(reason)s,
     attempts = attempts - CASE WHEN %(untouched)s THEN 1 ELSE 0 END
 WHERE effect_id = %(effect_id)s AND owner = %(owner)s
 """
-TAKE_OVER = "UPDATE work.effects SET owner = NULL, lease_until = NULL WHERE owner IS NOT NULL"
+TAKE_OVER = """
+WITH held AS (
+    SELECT effect_id FROM work.effects WHERE owner IS NOT NULL
+    ORDER BY tenant, stream, position, index
+    FOR UPDATE)
+UPDATE work.effects AS e SET owner = NULL, lease_until = NULL
+FROM held WHERE e.effect_id = held.effect_id
+"""
 DEPTH = "SELECT count(*) FROM work.effects WHERE due_at <= now()"
 
 
@@ -102,7 +118,7 @@ class PostgresEffectStore:
                 return False
             if effects:
                 await cursor.executemany(INSERT, [self._row(effect) for effect in effects])
-            for supersede in superseding:
+            for supersede in sorted(superseding, key=lambda each: (each.tenant, each.stream)):
                 await cursor.execute(SUPERSEDE, msgspec.structs.asdict(supersede))
             if effects or superseding:
                 await cursor.execute(WAKE)
