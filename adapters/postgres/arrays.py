@@ -16,10 +16,7 @@ from psycopg.pq import Format
 from adapters.postgres.envelope import CommandFields, EncodedAppend, EventFields
 from adapters.postgres.hashing import integer
 
-APPEND = (
-    "SELECT * FROM log.append("
-    "%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)"
-)
+APPEND = f"SELECT * FROM log.append({', '.join(['%b'] * 20)})"
 
 _header: Callable[..., bytes] = struct.Struct(">5i").pack
 _empty: Callable[..., bytes] = struct.Struct(">3i").pack

@@ -23,25 +23,22 @@ class CommandFields(NamedTuple):
     expected_version: bytes
     fingerprint: bytes
     status: bytes
-
-
-class EventFields(NamedTuple):
-    """In the order of the further arguments of `log.append`, after the command's number."""
-
-    tenant: bytes
-    stream: bytes
-    event_id: bytes
-    type: bytes
-    schema_version: bytes
-    data: bytes
     occurred_at: bytes
-    command_id: bytes
     correlation_id: bytes
     causation_id: bytes
     actor: bytes
     source_address: bytes
     traceparent: bytes
     metadata: bytes
+
+
+class EventFields(NamedTuple):
+    """In the order of the further arguments of `log.append`, after the command's number."""
+
+    event_id: bytes
+    type: bytes
+    schema_version: bytes
+    data: bytes
     key_id: bytes
     leaf: bytes
 
@@ -77,63 +74,49 @@ def split_topic(topic: str) -> tuple[str, int]:
 def encode_append(append: Append, bodies: Sequence[Body]) -> EncodedAppend:
     context = append.context
     tenant, command_id = _common(context.tenant), text(context.command_id)
-    stream = text(append.stream)
+    moment = micros(context.occurred_at)
     command = CommandFields(
         tenant,
         command_id,
-        stream,
+        text(append.stream),
         integer(append.expected_version),
         blob(append.fingerprint),
         _common(append.status),
+        integer(moment - POSTGRES_EPOCH),
+        text(context.correlation_id),
+        text(context.causation_id),
+        _common(context.actor),
+        text(context.source_address),
+        text(context.traceparent),
+        _metadata(context.metadata),
     )
-    if not bodies:
-        return EncodedAppend(append, command, ())
-    correlation_id, causation_id = text(context.correlation_id), text(context.causation_id)
-    actor, source_address = text(context.actor), text(context.source_address)
-    traceparent, metadata = text(context.traceparent), _metadata(context.metadata)
-    moment = micros(context.occurred_at)
-    shared = b"".join(
-        (
-            tenant,
-            stream,
-            command_id,
-            correlation_id,
-            causation_id,
-            actor,
-            source_address,
-            traceparent,
-            metadata,
-            integer(moment),
-        )
-    )
-    occurred_at = integer(moment - POSTGRES_EPOCH)
+    shared = _hashed(command, integer(moment))
     events: list[EventFields] = []
     for index, (topic, data) in enumerate(bodies):
         identity = blob(event_id(tenant, command_id, index))
         name, schema_version = _type(topic)
         content = blob(data)
-        leaf = leaf_hash(shared, identity, name, schema_version, NULL, content)
-        events.append(
-            EventFields(
-                tenant,
-                stream,
-                identity,
-                name,
-                schema_version,
-                content,
-                occurred_at,
-                command_id,
-                correlation_id,
-                causation_id,
-                actor,
-                source_address,
-                traceparent,
-                metadata,
-                NULL,
-                blob(leaf),
-            )
-        )
+        leaf = blob(leaf_hash(shared, identity, name, schema_version, NULL, content))
+        events.append(EventFields(identity, name, schema_version, content, NULL, leaf))
     return EncodedAppend(append, command, events)
+
+
+def _hashed(command: CommandFields, occurred_at: bytes) -> bytes:
+    """What the leaves of all its events begin with."""
+    return b"".join(
+        (
+            command.tenant,
+            command.stream,
+            command.command_id,
+            command.correlation_id,
+            command.causation_id,
+            command.actor,
+            command.source_address,
+            command.traceparent,
+            command.metadata,
+            occurred_at,
+        )
+    )
 
 
 @lru_cache(256)

@@ -27,23 +27,10 @@ SELECT position, kind FROM (
                 AND e.position BETWEEN r.first_position AND r.last_position
                 AND e.version = r.version - (r.last_position - e.position)
         ) THEN 'receipt'
-        WHEN NOT EXISTS (
-            SELECT FROM log.streams s WHERE s.tenant = e.tenant AND s.stream = e.stream
-        ) THEN 'stream'
     END AS kind
     FROM log.events e WHERE e.position > %s AND e.position <= %s
 ) checked
 WHERE kind IS NOT NULL ORDER BY position LIMIT 1
-"""
-
-STREAMS_BESIDE_EVENTS = """
-SELECT coalesce(last.position, 0), s.version
-FROM log.streams s LEFT JOIN LATERAL (
-    SELECT e.position, e.version FROM log.events e
-    WHERE e.tenant = s.tenant AND e.stream = s.stream ORDER BY e.version DESC LIMIT 1
-) last ON true
-WHERE s.version IS DISTINCT FROM last.version
-ORDER BY 1 LIMIT 1
 """
 
 RECEIPTS_BESIDE_EVENTS = """
@@ -54,4 +41,15 @@ WHERE r.first_position > 0 AND r.last_position - r.first_position + 1 <> (
         AND e.tenant = r.tenant AND e.command_id = r.command_id AND e.stream = r.stream
 )
 ORDER BY 1 LIMIT 1
+"""
+
+GUARDS_AWAY = """
+SELECT guarded.name FROM (VALUES ('events', 'events_never_change'),
+    ('receipts', 'receipts_never_change')) AS guarded (name, guard)
+WHERE NOT EXISTS (
+    SELECT FROM pg_trigger t
+    WHERE t.tgrelid = to_regclass('log.' || guarded.name) AND t.tgname = guarded.guard
+        AND t.tgenabled IN ('O', 'A')
+)
+ORDER BY 1
 """

@@ -68,6 +68,7 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
     bad_position: int | None = None
     kind: str = ""
     explanation: str = ""
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, report: "LogReport") -> Self:
@@ -79,10 +80,13 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
             bad_position=damage.position if damage else None,
             kind=damage.kind if damage else "",
             explanation=damage.explanation if damage else "",
+            warnings=report.warnings,
         )
 
 
 def _show(report: "LogReport", *, with_checkpoint: bool) -> None:
+    for warning in report.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow")
     if report.damage is None:
         click.secho(f"The log is whole: {report.position} events.", fg="green")
         click.echo(f"Chain hash at its end: {report.chain.hex()}")

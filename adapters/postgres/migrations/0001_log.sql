@@ -2,51 +2,43 @@
 
 CREATE TABLE log.events (
     position bigint PRIMARY KEY,
-    tenant text NOT NULL,
-    stream text NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    stream text COLLATE "C" NOT NULL,
     version bigint NOT NULL CHECK (version > 0),
     event_id uuid NOT NULL,
-    type text NOT NULL,
+    type text COLLATE "C" NOT NULL,
     schema_version integer NOT NULL,
     data bytea NOT NULL,
     recorded_at timestamptz NOT NULL,
     occurred_at timestamptz NOT NULL,
-    command_id text NOT NULL,
-    correlation_id text NOT NULL,
-    causation_id text,
-    actor text NOT NULL,
-    source_address text,
-    traceparent text,
-    metadata text NOT NULL, -- JSON text: its exact bytes are hashed, so never jsonb
+    command_id text COLLATE "C" NOT NULL,
+    correlation_id text COLLATE "C" NOT NULL,
+    causation_id text COLLATE "C",
+    actor text COLLATE "C" NOT NULL,
+    source_address text COLLATE "C",
+    traceparent text COLLATE "C",
+    metadata text COLLATE "C" NOT NULL, -- JSON text: its exact bytes are hashed, so never jsonb
     hash_version smallint NOT NULL DEFAULT 1,
-    key_id text,
+    key_id text COLLATE "C",
     leaf bytea NOT NULL,
     chain bytea NOT NULL,
-    UNIQUE (tenant, stream, version)
+    UNIQUE (stream, tenant, version)
 );
 
 CREATE INDEX events_by_tenant ON log.events (tenant, position);
 
 -- What became of each command. A command without events has first_position 0.
 CREATE TABLE log.receipts (
-    tenant text NOT NULL,
-    command_id text NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    command_id text COLLATE "C" NOT NULL,
     fingerprint bytea NOT NULL,
-    status text NOT NULL,
-    stream text NOT NULL,
+    status text COLLATE "C" NOT NULL,
+    stream text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
     first_position bigint NOT NULL,
     last_position bigint NOT NULL,
-    PRIMARY KEY (tenant, command_id)
+    PRIMARY KEY (command_id, tenant)
 );
-
--- The newest version of each stream: what an append is checked against.
-CREATE TABLE log.streams (
-    tenant text NOT NULL,
-    stream text NOT NULL,
-    version bigint NOT NULL,
-    PRIMARY KEY (tenant, stream)
-) WITH (fillfactor = 80);
 
 -- The end of the log. Its only row is the lock that puts appends in order.
 CREATE TABLE log.log_head (
@@ -75,4 +67,4 @@ CREATE TRIGGER receipts_never_change BEFORE UPDATE OR DELETE OR TRUNCATE ON log.
 FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
 GRANT USAGE ON SCHEMA log TO eulermaker_service;
-GRANT SELECT ON log.events, log.receipts, log.streams, log.log_head TO eulermaker_service;
+GRANT SELECT ON log.events, log.receipts, log.log_head TO eulermaker_service;

@@ -2,6 +2,9 @@
 -- No two commands of a batch may share a stream or a command id.
 -- outcome: 0 recorded, 1 recorded before (here is its receipt), 2 version conflict, 3 id reused.
 -- version: of the stream after the command, or the actual one at a conflict.
+--
+-- Arrays are read by their subscripts, which costs nothing: plpgsql keeps them expanded. To unnest
+-- them side by side would write each into a tuple store of its own.
 
 CREATE FUNCTION log.append(
     -- one element a command
@@ -11,22 +14,19 @@ CREATE FUNCTION log.append(
     expected_versions bigint[], -- -1: any
     fingerprints bytea[],
     statuses text[],
-    -- one element an event, in the order of their commands
-    event_commands bigint[], -- the number of the event's command, from 1
-    event_tenants text[],
-    event_streams text[],
-    event_ids uuid[],
-    types text[],
-    schema_versions bigint[],
-    bodies bytea[],
     occurred_ats timestamptz[],
-    event_command_ids text[],
     correlation_ids text[],
     causation_ids text[],
     actors text[],
     source_addresses text[],
     traceparents text[],
     metadatas text[],
+    -- one element an event, in the order of their commands
+    event_commands bigint[], -- the number of the event's command, from 1
+    event_ids uuid[],
+    types text[],
+    schema_versions bigint[],
+    bodies bytea[],
     key_ids text[],
     leaves bytea[],
     OUT outcomes smallint[],
@@ -47,19 +47,20 @@ SET enable_bitmapscan = off
 SET jit = off
 AS $$
 DECLARE
+    commands integer := cardinality(command_ids);
     head record;
     now_ timestamptz;
     micros bytea;
     position_ bigint;
+    version_ bigint;
     chain_ bytea;
     leaf_ bytea;
-    command integer;
+    command integer := 0;
     i integer := 0;
     -- Filled first: an array that begins at its first assignment would slip beside the others.
     positions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(leaves)]);
-    event_versions bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(leaves)]);
+    event_versions bigint[] := positions;
     chains bytea[] := array_fill(NULL::bytea, ARRAY[cardinality(leaves)]);
-    grown boolean;
 BEGIN
     SELECT h.position, h.recorded_at, h.chain INTO STRICT head FROM log.log_head h FOR UPDATE;
     now_ := greatest(clock_timestamp(), head.recorded_at);
@@ -69,39 +70,51 @@ BEGIN
 
     SELECT
         array_agg((CASE
-            WHEN r.fingerprint = c.fingerprint THEN 1
-            WHEN r.fingerprint IS NOT NULL THEN 3
-            WHEN c.expected NOT IN (-1, coalesce(s.version, 0)) THEN 2
-            ELSE 0
-        END)::smallint ORDER BY c.number),
-        array_agg(coalesce(r.version, s.version, 0) ORDER BY c.number),
-        array_agg(coalesce(r.first_position, 0) ORDER BY c.number),
-        array_agg(coalesce(r.last_position, 0) ORDER BY c.number),
-        array_agg(r.stream ORDER BY c.number),
-        array_agg(r.status ORDER BY c.number),
-        bool_or(s.version > 0)
-    INTO outcomes, versions, first_positions, last_positions,
-        replayed_streams, replayed_statuses, grown
-    FROM unnest(tenants, command_ids, streams, expected_versions, fingerprints)
-        WITH ORDINALITY AS c (tenant, command_id, stream, expected, fingerprint, number)
-    LEFT JOIN log.receipts r ON r.tenant = c.tenant AND r.command_id = c.command_id
-    LEFT JOIN log.streams s ON s.tenant = c.tenant AND s.stream = c.stream;
+            WHEN fingerprint IS NULL THEN
+                CASE WHEN expected IN (-1, version) THEN 0 ELSE 2 END
+            WHEN fingerprint = fingerprints[number] THEN 1
+            ELSE 3
+        END)::smallint),
+        array_agg(coalesce(receipt_version, version)),
+        array_agg(coalesce(first_position, 0)),
+        array_agg(coalesce(last_position, 0)),
+        array_agg(stream),
+        array_agg(status)
+    INTO outcomes, versions, first_positions, last_positions, replayed_streams, replayed_statuses
+    FROM (
+        SELECT
+            c.number, expected_versions[c.number] AS expected, r.fingerprint,
+            r.version AS receipt_version, r.first_position, r.last_position, r.stream, r.status,
+            coalesce((
+                SELECT e.version FROM log.events e
+                WHERE e.stream = streams[c.number] AND e.tenant = tenants[c.number]
+                ORDER BY e.version DESC LIMIT 1
+            ), 0) AS version
+        FROM generate_series(1, commands) AS c (number)
+        LEFT JOIN log.receipts r
+            ON r.command_id = command_ids[c.number] AND r.tenant = tenants[c.number]
+        ORDER BY c.number
+    ) AS found;
 
     FOREACH leaf_ IN ARRAY leaves LOOP
         i := i + 1;
-        command := event_commands[i];
+        IF event_commands[i] <> command THEN
+            command := event_commands[i];
+            version_ := versions[command];
+            IF outcomes[command] = 0 THEN
+                first_positions[command] := position_ + 1;
+            END IF;
+        END IF;
         CONTINUE WHEN outcomes[command] <> 0;
         position_ := position_ + 1;
-        versions[command] := versions[command] + 1;
+        version_ := version_ + 1;
         chain_ := sha256(
-            chain_ || int8send(position_) || int8send(versions[command]) || micros || leaf_
+            chain_ || int8send(position_) || int8send(version_) || micros || leaf_
         );
-        IF first_positions[command] = 0 THEN
-            first_positions[command] := position_;
-        END IF;
+        versions[command] := version_;
         last_positions[command] := position_;
         positions[i] := position_;
-        event_versions[i] := versions[command];
+        event_versions[i] := version_;
         chains[i] := chain_;
     END LOOP;
 
@@ -112,36 +125,12 @@ BEGIN
             traceparent, metadata, key_id, leaf, chain
         )
         SELECT
-            e.position, e.tenant, e.stream, e.version, e.event_id, e.type, e.schema_version, e.data,
-            now_, e.occurred_at, e.command_id, e.correlation_id, e.causation_id, e.actor,
-            e.source_address, e.traceparent, e.metadata, e.key_id, e.leaf, e.chain
-        FROM unnest(
-            positions, event_tenants, event_streams, event_versions, event_ids, types,
-            schema_versions, bodies, occurred_ats, event_command_ids, correlation_ids,
-            causation_ids, actors, source_addresses, traceparents, metadatas, key_ids, leaves,
-            chains
-        ) AS e (
-            position, tenant, stream, version, event_id, type, schema_version, data, occurred_at,
-            command_id, correlation_id, causation_id, actor, source_address, traceparent,
-            metadata, key_id, leaf, chain
-        )
-        WHERE e.position IS NOT NULL;
-
-        IF grown THEN
-            UPDATE log.streams s SET version = c.version
-            FROM unnest(tenants, streams, versions, first_positions, outcomes)
-                AS c (tenant, stream, version, first_position, outcome)
-            WHERE s.tenant = c.tenant AND s.stream = c.stream
-                AND c.outcome = 0 AND c.first_position > 0;
-        END IF;
-
-        INSERT INTO log.streams (tenant, stream, version)
-        SELECT c.tenant, c.stream, c.version
-        FROM unnest(tenants, streams, versions, first_positions, last_positions, outcomes)
-            AS c (tenant, stream, version, first_position, last_position, outcome)
-        WHERE c.outcome = 0 AND c.first_position > 0
-            -- every event it ever had is from now
-            AND c.version = c.last_position - c.first_position + 1;
+            positions[n], tenants[c], streams[c], event_versions[n], event_ids[n], types[n],
+            schema_versions[n], bodies[n], now_, occurred_ats[c], command_ids[c],
+            correlation_ids[c], causation_ids[c], actors[c], source_addresses[c], traceparents[c],
+            metadatas[c], key_ids[n], leaves[n], chains[n]
+        FROM unnest(event_commands) WITH ORDINALITY AS e (c, n)
+        WHERE positions[n] IS NOT NULL;
 
         UPDATE log.log_head SET position = position_, recorded_at = now_, chain = chain_;
         PERFORM pg_notify('eulermaker_log', position_::text);
@@ -151,16 +140,10 @@ BEGIN
         tenant, command_id, fingerprint, status, stream, version, first_position, last_position
     )
     SELECT
-        c.tenant, c.command_id, c.fingerprint, c.status, c.stream, c.version, c.first_position,
-        c.last_position
-    FROM unnest(
-        tenants, command_ids, fingerprints, statuses, streams, versions, first_positions,
-        last_positions, outcomes
-    ) AS c (
-        tenant, command_id, fingerprint, status, stream, version, first_position, last_position,
-        outcome
-    )
-    WHERE c.outcome = 0;
+        tenants[c], command_ids[c], fingerprints[c], statuses[c], streams[c], versions[c],
+        first_positions[c], last_positions[c]
+    FROM generate_series(1, commands) AS c
+    WHERE outcomes[c] = 0;
 END;
 $$;
 

@@ -31,8 +31,6 @@ REFUSED_TO_THE_SERVICE = (
     "INSERT INTO log.events SELECT * FROM log.events",
     "INSERT INTO log.receipts SELECT * FROM log.receipts",
     "UPDATE log.log_head SET position = 0",
-    "UPDATE log.streams SET version = 0",
-    "DELETE FROM log.streams",
     "ALTER TABLE log.events DISABLE TRIGGER ALL",
     "DROP TABLE log.events",
     "DROP FUNCTION log.append",
