@@ -3,7 +3,9 @@
 Offsets count the bytes of both streams over all parts of a log, so one number resumes anywhere.
 """
 
+import asyncio
 import codecs
+import math
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -175,25 +177,26 @@ class LogReader:
 
     async def _part(self, index: int, base: int) -> AsyncIterator[Piece]:
         """From our offset on; to its end when following, else to the snapshot."""
-        ended_for = 0.0
-        idle = 0.0
+        clock = asyncio.get_running_loop().time
+        spoke_at, ended_at = clock(), math.inf
         while True:
             part = self._source.parts[index]
             async for piece in self._stored(part, base):
-                ended_for = idle = 0.0
+                spoke_at, ended_at = clock(), math.inf
                 yield piece
             size, closed = await self._end(part)
             known_end = part.size is not None and size >= part.size
-            if not self._follow or closed or known_end or ended_for > CLOSING_SECONDS:
+            all_came = closed or known_end or clock() - ended_at > CLOSING_SECONDS
+            if not self._follow or all_came:
                 return
             if self.offset < base + size:
                 continue
             await self._pause(part)
             await self._source.refresh()
-            ended_for += WAIT_SECONDS if self._source.ended else 0.0
-            idle += WAIT_SECONDS
-            if idle > IDLE_FRAME_SECONDS:
-                idle = 0.0
+            if self._source.ended:
+                ended_at = min(ended_at, clock())
+            if clock() - spoke_at > IDLE_FRAME_SECONDS:
+                spoke_at = clock()
                 yield Piece(offset=self.offset)
 
     async def _stored(self, part: Part, base: int) -> AsyncIterator[Piece]:
