@@ -153,7 +153,9 @@ class FoldedQueries:
     ) -> Answer[tuple[LivingContainer, ...]]:
         raise NotImplementedError
 
-    async def list_stepping_builds(self) -> Answer[tuple[SteppingBuild, ...]]:
+    async def list_stepping_builds(
+        self, tenant: str | None = None
+    ) -> Answer[tuple[SteppingBuild, ...]]:
         raise NotImplementedError
 
     async def list_builds(
