@@ -130,7 +130,13 @@ class PrivateEngine:
         )  # fmt: skip
 
     def _remove_stale_pid_files(self) -> None:
+        """A killed daemon takes its containerd along, which may stay as a zombie: it has a pid,
+        but no arguments, and the next daemon would wait for it in vain."""
         (self._directory / "docker.pid").unlink(missing_ok=True)
+        containerd = self._directory / "exec" / "containerd" / "containerd.pid"
+        with suppress(OSError, ValueError):
+            if not _arguments(int(containerd.read_text())):
+                containerd.unlink()
 
 
 @asynccontextmanager
@@ -168,11 +174,17 @@ async def _run(*command: str) -> str:
 def _processes_naming(text: str) -> list[int]:
     found = list[int]()
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            with suppress(OSError):
-                if text.encode() in (entry / "cmdline").read_bytes():
-                    found.append(int(entry.name))
+        if entry.name.isdecimal() and text.encode() in _arguments(int(entry.name)):
+            found.append(int(entry.name))
     return found
+
+
+def _arguments(process: int) -> bytes:
+    """Nothing where it has ended."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _mounts_below(directory: Path) -> list[str]:
