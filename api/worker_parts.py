@@ -79,6 +79,7 @@ def workers(
         metrics=ExecutorMetrics(parts.registry),
     )
     reconciler = Reconciler(
+        lock=lambda: session_lock(parts.database_url, "reconciler"),
         engine=docker,
         reporter=reporter,
         containers=ContainerObserver(

@@ -1,14 +1,17 @@
 """The durable to-do list: what process managers decided and executors have not done yet."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
+import structlog
 
 from adapters.postgres.failures import Pool, borrowed
 from domain.ports import ClaimedEffect, NewEffect, Superseding
 from domain.processes.effects import AnyEffect
 
 WAKE_CHANNEL = "eulermaker_effects"
+UNREADABLE_SECONDS = 60.0
 
 POSITION = "SELECT position FROM work.processes WHERE name = %s"
 ADVANCE = """
@@ -87,6 +90,8 @@ FROM held WHERE e.effect_id = held.effect_id
 """
 DEPTH = "SELECT count(*) FROM work.effects WHERE due_at <= now()"
 
+log = structlog.get_logger(__name__)
+
 
 class PostgresEffectStore:
     """Implements `domain.ports.EffectStore`."""
@@ -131,18 +136,31 @@ class PostgresEffectStore:
         async with borrowed(self._pool) as connection:
             rows = await (await connection.execute(CLAIM, wanted)).fetchall()
         rows.sort(key=lambda row: row[7:])
-        return [
-            ClaimedEffect(
-                effect_id=effect_id,
-                tenant=tenant,
-                stream=stream,
-                correlation_id=correlation_id,
-                effect=self._decoder.decode(payload),
-                attempt=attempts,
-                superseded=superseded,
-            )
-            for effect_id, tenant, stream, correlation_id, payload, attempts, superseded, *_ in rows
-        ]
+        claimed = [self._claimed(row) for row in rows]
+        for row, effect in zip(rows, claimed, strict=True):
+            if effect is None:
+                await self.retry(
+                    owner, row[0], delay_seconds=UNREADABLE_SECONDS, reason="of another release"
+                )
+        return [effect for effect in claimed if effect is not None]
+
+    def _claimed(self, row: Sequence[Any]) -> ClaimedEffect | None:
+        """None for an effect that this program cannot read: it holds up its own stream only."""
+        effect_id, tenant, stream, correlation_id, payload, attempts, superseded, *_ = row
+        try:
+            effect = self._decoder.decode(payload)
+        except msgspec.MsgspecError:
+            log.exception("effect cannot be read", effect=effect_id)
+            return None
+        return ClaimedEffect(
+            effect_id=effect_id,
+            tenant=tenant,
+            stream=stream,
+            correlation_id=correlation_id,
+            effect=effect,
+            attempt=attempts,
+            superseded=superseded,
+        )
 
     async def extend(self, owner: str, effect_ids: Sequence[str], *, lease_seconds: float) -> None:
         values = {"owner": owner, "ids": list(effect_ids), "lease": lease_seconds}

@@ -44,7 +44,9 @@ class HeldLock:
 
 
 @asynccontextmanager
-async def session_lock(url: str, name: str, *, channel: str) -> AsyncIterator[HeldLock]:
+async def session_lock(
+    url: str, name: str, *, channel: str | None = None
+) -> AsyncIterator[HeldLock]:
     """Enter waits for the lock of this name, as long as it takes. Raises StoreUnavailable."""
     try:
         connection = await connect(url, f"{name} lock")
@@ -53,7 +55,8 @@ async def session_lock(url: str, name: str, *, channel: str) -> AsyncIterator[He
     watcher: asyncio.Task[None] | None = None
     try:
         await _acquire(connection, name)
-        await connection.execute(f"LISTEN {channel}")
+        if channel is not None:
+            await connection.execute(f"LISTEN {channel}")
         held = HeldLock()
         watcher = asyncio.create_task(held.watch(connection), name=f"{name} lock")
         yield held

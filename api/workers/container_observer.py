@@ -7,6 +7,7 @@ import structlog
 
 from api.workers.log_follower import FollowerFactory
 from api.workers.observations import Reporter
+from api.workers.whole_log import whole_log
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
 from domain.builds.events import StepLog
@@ -115,7 +116,7 @@ class ContainerObserver:
         follower = self._followers(
             container.labels[naming.TENANT], naming.container_log(container_id, generation)
         )
-        frames = self._engine.logs(container.name, follow=True)
+        frames = whole_log(self._engine, container.name)
         self._following[followed] = asyncio.create_task(
             follower.follow(frames, close=False), name=f"log {container.name}"
         )

@@ -1,21 +1,18 @@
 """Claims effects and carries them out: in order, at most one per aggregate at a time.
 
-Only one executor works on an engine at a time (the session lock of `ExecutorLock`). An effect's
+Only one executor works on an engine at a time (its `WorkerLock`). An effect's
 outcome goes back to the aggregate as a command with the effect's id, so however often an effect is
 tried, its outcome is recorded once.
 """
 
 import asyncio
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.workers.crash_points import CrashPoint, CrashPoints
-from api.workers.loops import Worker, backoff
+from api.workers.loops import Wakeable, Worker, WorkerLock, backoff
 from domain.application.command_handler import CommandHandler
 from domain.application.perform_build import BuildPerformer
 from domain.application.perform_container import ContainerPerformer
@@ -44,18 +41,6 @@ EFFECT_SECONDS = 1_800.0
 log = structlog.get_logger(__name__)
 
 
-class Wakeable(Protocol):
-    """Held while we are the one executor; tells when there may be new effects."""
-
-    async def wait(self, timeout_seconds: float) -> None:
-        """Raises StoreUnavailable when the lock is lost."""
-        ...
-
-
-ExecutorLock = Callable[[], AbstractAsyncContextManager[Wakeable]]
-"""Enter waits until we are the only executor."""
-
-
 class ExecutorMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.effects = Counter(
@@ -79,7 +64,7 @@ class Executor(Worker):
     def __init__(
         self,
         *,
-        lock: ExecutorLock,
+        lock: WorkerLock,
         effects: EffectStore,
         handler: CommandHandler,
         containers: ContainerPerformer,

@@ -4,6 +4,7 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import structlog
@@ -25,6 +26,18 @@ class LogReader(Protocol):
     async def wait(self, after: int, *, timeout_seconds: float) -> int:
         """The head's position, as soon as it is above `after` or at the timeout."""
         ...
+
+
+class Wakeable(Protocol):
+    """Held while we are the one worker of our kind; tells when there may be something to do."""
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Raises StoreUnavailable once the lock is lost."""
+        ...
+
+
+WorkerLock = Callable[[], AbstractAsyncContextManager[Wakeable]]
+"""Enter waits until we are the only one."""
 
 
 class Worker(ABC):

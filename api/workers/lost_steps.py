@@ -24,7 +24,7 @@ class LostSteps:
         """present: names that the engine listed after `stepping` was read."""
         loaded = await self._handler.load(BUILDS, stepping.tenant, stepping.build_id)
         build = loaded.state
-        if not isinstance(build, Build) or build.step is None:
+        if not isinstance(build, Build) or build.step is None or build.step_ended:
             return
         if build.phase is not STEP_PHASE[build.step]:
             return

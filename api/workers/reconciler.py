@@ -2,7 +2,7 @@
 
 Each run subscribes first, then looks at everything; the time in which nobody watched is
 recorded as a gap. Whatever it finds it reports as a command; it changes nothing itself but to
-remove what nobody should have made.
+remove what nobody should have made. One reconciler works at a time: two would keep each log twice.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 
 from api.workers.container_observer import ContainerObserver
-from api.workers.loops import Worker
+from api.workers.loops import Wakeable, Worker, WorkerLock
 from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
 from api.workers.step_observer import StepObserver
@@ -32,6 +32,7 @@ class Reconciler(Worker):
     def __init__(
         self,
         *,
+        lock: WorkerLock,
         engine: ContainerEngine,
         reporter: Reporter,
         containers: ContainerObserver,
@@ -43,6 +44,7 @@ class Reconciler(Worker):
         installation: str,
     ) -> None:
         super().__init__("reconciler")
+        self._lock = lock
         self._engine = engine
         self._reporter = reporter
         self._containers = containers
@@ -57,6 +59,10 @@ class Reconciler(Worker):
         steps.on_end = self._wake
 
     async def run(self) -> None:
+        async with self._lock() as lock:
+            await self._observe_engine(lock)
+
+    async def _observe_engine(self, lock: Wakeable) -> None:
         identity = await self._engine.identity()
         async with asyncio.TaskGroup() as group:
             # Called here: it hears what happens from now on, however late the task begins to read.
@@ -73,15 +79,16 @@ class Reconciler(Worker):
                 ),
                 seen_at_version=int(self._clock.now().timestamp()),
             )
-            await self._watch(identity.engine_id)
+            await self._watch(identity.engine_id, lock)
 
-    async def _watch(self, engine_id: str) -> None:
+    async def _watch(self, engine_id: str, lock: Wakeable) -> None:
         loop = asyncio.get_running_loop()
         full_look_at = loop.time() + FULL_LOOK_SECONDS
         while True:
             await self._wait_until(full_look_at)
             await self._look_at_named()
             if loop.time() >= full_look_at:
+                await lock.wait(0.0)
                 await self._look_at_everything()
                 await self._watches.save(engine_id, self._clock.now())
                 full_look_at = loop.time() + FULL_LOOK_SECONDS

@@ -7,6 +7,7 @@ import structlog
 
 from api.workers.log_follower import FollowerFactory, LogFollower
 from api.workers.observations import Reporter
+from api.workers.whole_log import whole_log
 from domain.application.aggregates import BUILDS
 from domain.application.command_handler import CommandHandler
 from domain.builds.commands import ReachTimeLimit, RecordStepFinished
@@ -103,7 +104,7 @@ class StepObserver:
             build.build_id, attempt, step, int(container.labels[naming.ROUND])
         )
         follower = self._followers(container.labels[naming.TENANT], subject)
-        frames = self._engine.logs(container.name, follow=True)
+        frames = whole_log(self._engine, container.name)
         task = asyncio.create_task(follower.follow(frames), name=f"log {container.name}")
         task.add_done_callback(lambda _: self.on_end(container.name))
         self._following[container.name] = Following(follower, task)

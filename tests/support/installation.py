@@ -161,6 +161,7 @@ class Installation:
             followers=self._follower,
         )
         self.reconciler = Reconciler(
+            lock=Lock(InMemoryEffectStore()).held,
             engine=self.engine,
             reporter=reporter,
             containers=self.containers,
