@@ -9,7 +9,7 @@ from adapters.redis.tickets import RedisTickets
 from api.bootstrap import Core
 from api.http.parts import Comparison, HttpParts, ReadinessCheck, Tickets
 from api.http.tickets import InMemoryTickets
-from domain.errors import EngineError
+from api.image_check import EngineImages
 
 MAX_LAG = 1_000
 
@@ -39,19 +39,6 @@ def http_parts(core: Core, docker: DockerEngine, queries: PostgresQueries) -> Ht
         },
         registry=core.registry,
     )
-
-
-class EngineImages:
-    """Implements `api.http.parts.ImageCheck`. What could still be pulled is not known to miss."""
-
-    def __init__(self, docker: DockerEngine) -> None:
-        self._docker = docker
-
-    async def exists(self, reference: str) -> bool | None:
-        try:
-            return True if await self._docker.find_image(reference) is not None else None
-        except EngineError:
-            return None
 
 
 class Projections:

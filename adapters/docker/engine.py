@@ -18,6 +18,7 @@ from adapters.docker.events import read_events
 from adapters.docker.images import Images
 from adapters.docker.logs import read_logs
 from adapters.docker.networks import Networks
+from adapters.docker.registry import why_unobtainable
 from adapters.docker.relay import SshRelay
 from adapters.docker.streams import StreamClient
 from domain.containers.spec import Limits
@@ -133,6 +134,13 @@ class DockerEngine:
 
     async def find_image(self, reference: str) -> EngineImage | None:
         return await self._images.find(reference)
+
+    async def why_unobtainable(self, reference: str) -> str | None:
+        """Beyond the port: why an image that is not here cannot be pulled.
+
+        None where it can, or where nobody can tell.
+        """
+        return await why_unobtainable(self._streams, reference)
 
     async def pull(self, reference: str) -> EngineImage:
         return await self._images.pull(reference)

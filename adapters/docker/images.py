@@ -77,7 +77,7 @@ class Images:
             method="POST",
             path="/images/create",
             query=_pull_query(reference),
-            headers=await asyncio.to_thread(_registry_auth, reference),
+            headers=await asyncio.to_thread(registry_auth, reference),
             silence_seconds=PULL_SILENCE_SECONDS,
         )
         async with self._streams.open(request) as response:
@@ -120,7 +120,7 @@ def _pull_failure(reference: str, reply: Reply) -> ImageNotFound | EngineOutcome
     return EngineOutcomeUnknown(f"Pulling {reference} failed: {reason}")
 
 
-def _registry_auth(reference: str) -> dict[str, str]:
+def registry_auth(reference: str) -> dict[str, str]:
     """What `docker login` left on this machine for the registry of that image."""
     registry, _ = auth.resolve_repository_name(reference)
     credentials: object = _LOGINS.resolve_authconfig(_LOGINS.load_config(), registry)

@@ -12,6 +12,7 @@ from api.http.app_keys import CONTEXT_CHECKS
 from api.http.blobs import send_blob
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
+from api.http.images import check_image
 from api.http.queries import AsOf, OneQuery, PageQuery, Position, Text, state_as_of
 from domain.application.aggregates import BUILDS
 from domain.builds.commands import CancelBuild, RetryBuild, SubmitBuild
@@ -54,12 +55,8 @@ async def submit_build(call: Call[Nothing, BuildSpec]) -> Answered[Accepted]:
     spec = call.body
     await _check_content(call)
     base_image = spec.base_image or call.parts.settings.builds.base_image
-    if spec.base_image and await call.parts.images.exists(spec.base_image) is False:
-        raise e.Rejected(
-            e.UNKNOWN_IMAGE,
-            f"Image {spec.base_image} is neither here nor can it be pulled. Name another.",
-            path="$.base_image",
-        )
+    if spec.base_image:
+        await check_image(call, spec.base_image, path="$.base_image")
     build_id = call.derived_id()
     command = SubmitBuild(build_id=build_id, spec=spec, base_image=base_image)
     return await call.accept(command, build_id, f"/v1/builds/{build_id}")

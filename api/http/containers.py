@@ -8,6 +8,7 @@ from msgspec import Meta
 from api.http import errors as e
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
+from api.http.images import check_image
 from api.http.queries import AsOf, OneQuery, PageQuery, Text, state_as_of
 from domain.application.aggregates import CONTAINERS
 from domain.containers import commands as c
@@ -71,12 +72,7 @@ class RemovalQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 async def request_container(call: Call[Nothing, ContainerRequest]) -> Answered[Accepted]:
     request = call.body
     _check_variables(request)
-    if await call.parts.images.exists(request.spec.image) is False:
-        raise e.Rejected(
-            e.UNKNOWN_IMAGE,
-            f"Image {request.spec.image} is neither here nor can it be pulled. Name another.",
-            path="$.spec.image",
-        )
+    await check_image(call, request.spec.image, path="$.spec.image")
     try:
         return await _request(call)
     except CommandIdReused:

@@ -55,8 +55,11 @@ class Tickets(Protocol):
 
 
 class ImageCheck(Protocol):
-    async def exists(self, reference: str) -> bool | None:
-        """None where that cannot be found out now."""
+    async def why_missing(self, reference: str) -> str | None:
+        """A sentence where it is neither here nor can be pulled.
+
+        None where it is to be had, or where that cannot be found out now.
+        """
         ...
 
 

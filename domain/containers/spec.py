@@ -11,7 +11,7 @@ from msgspec import Meta
 MEBIBYTE = 1024 * 1024
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$(?!\n)")]
-ImageReference = Annotated[str, Meta(pattern=r"^[a-z0-9][A-Za-z0-9_./:@-]{0,254}$(?!\n)")]
+ImageReference = Annotated[str, Meta(pattern=r"^(?!.*\.\.)[a-z0-9][A-Za-z0-9_./:@-]{0,254}$(?!\n)")]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 Argument = Annotated[str, Meta(max_length=4096)]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00:,]{0,254}$(?!\n)")]

@@ -229,13 +229,13 @@ def _between(moment: datetime, since: datetime | None, until: datetime | None) -
 
 
 class KnownImages:
-    """Images by name; None for those of which nothing can be found out."""
+    """All but those that are missing."""
 
     def __init__(self) -> None:
         self.missing = {"missing:1"}
 
-    async def exists(self, reference: str) -> bool | None:
-        return False if reference in self.missing else None
+    async def why_missing(self, reference: str) -> str | None:
+        return "It is nowhere." if reference in self.missing else None
 
 
 class RebuildingProjections:

@@ -48,6 +48,18 @@ def test_a_repeated_request_with_a_secret_is_the_same_container() -> None:
     run(story)
 
 
+def test_a_repeated_request_is_answered_though_its_image_is_gone_by_now() -> None:
+    async def story(service: Service) -> None:
+        first = await service.a_container(key="request-1")
+        service.images.missing.add("web:1")
+        assert await service.a_container(key="request-1") == {**first, "replayed": True}
+        body = {"spec": {"name": "web", "image": "web:1"}}
+        response = await service.call("POST", "/v1/containers", body)
+        assert await problem(response) == (422, "unknown-image")
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "event"),
     [

@@ -30,6 +30,7 @@ SPEC = "/v1/containers"
         ({"spec": {**CONTAINER, "name": "No Name"}}, 400, "illegal-name", "$.spec.name"),
         ({"spec": {**CONTAINER, "name": "web\n"}}, 400, "illegal-name", "$.spec.name"),
         ({"spec": {**CONTAINER, "image": "?"}}, 400, "illegal-value", "$.spec.image"),
+        ({"spec": {**CONTAINER, "image": "a/../../info"}}, 400, "illegal-value", "$.spec.image"),
         ({"spec": {**CONTAINER, "command": "ls"}}, 400, "wrong-type", "$.spec.command"),
         (
             {"spec": {**CONTAINER, "limits": {"pids": 0}}},
