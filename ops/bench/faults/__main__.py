@@ -49,9 +49,10 @@ def kills(*, count: int, containers: int, builds: int, seed: int, keep: Path | N
 @click.option("--containers", default=4, show_default=True, help="Lives at a time.")
 @click.option("--builds", default=1, show_default=True, help="At a time.")
 @click.option("--seed", default=1, show_default=True)
-def restarts(*, count: int, containers: int, builds: int, seed: int) -> None:
+@click.option("--keep", type=click.Path(path_type=Path), help="Copy the data directory there.")
+def restarts(*, count: int, containers: int, builds: int, seed: int, keep: Path | None) -> None:
     """Kill PostgreSQL, Redis and the engine, and restart the engine in good order."""
-    report = _run(run_restarts(count, containers=containers, builds=builds, seed=seed))
+    report = _run(run_restarts(count, containers=containers, builds=builds, seed=seed, keep=keep))
     for part, seconds in report.longest().items():
         click.echo(f"{seconds:6.1f}  s, the longest of {count} outages: {part}")
     sys.exit(show(report.verdict))

@@ -28,6 +28,7 @@ class PrivateEngine:
         self._directory = directory
         self._namespace = f"em-{directory.name}"
         self._process: subprocess.Popen[bytes] | None = None
+        self.is_stopping = False
         self.host = f"unix://{directory / 'docker.sock'}"
 
     async def create(self) -> None:
@@ -38,6 +39,7 @@ class PrivateEngine:
     async def start(self) -> None:
         """Returns once it answers."""
         self._remove_stale_pid_files()
+        self.is_stopping = False
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - a daemon, waited for below
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -56,6 +58,7 @@ class PrivateEngine:
         process, self._process = self._process, None
         if process is None:
             return
+        self.is_stopping = True
         process.send_signal(number)
         await asyncio.to_thread(process.wait)
 

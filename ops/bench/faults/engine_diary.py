@@ -65,6 +65,8 @@ class EngineDiary:
         action = event["Action"]
         if action == "kill":
             action = f"kill {attributes.get('signal', '')}"
+        if action == "stop" and self._engine.is_stopping:
+            action = "stop with the engine"
         self._counts[attributes["name"]][action] += 1
         if action == "start" and naming.STEP in attributes:
             self._steps[attributes["name"]] += 1

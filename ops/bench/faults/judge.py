@@ -14,6 +14,7 @@ from adapters.postgres.rows import SELECT_EVENTS, recorded_event
 from adapters.postgres.verify import verify_log
 from domain.application.aggregates import aggregate_named
 from domain.builds.state import Build
+from domain.containers.events import ContainerOperationOutcomeUnknown
 from domain.containers.state import Container, Status
 from domain.event import OpaqueEvent, RecordedEvent
 from domain.processes import naming
@@ -256,12 +257,14 @@ def _judge_objects(verdict: Verdict, evidence: Evidence) -> None:
 def _judge_calls(verdict: Verdict, evidence: Evidence, diary: EngineDiary) -> None:
     """Every start and stop that the engine made was asked for and recorded once, and vice versa."""
     told: dict[str, Counter[str]] = defaultdict(Counter)
-    unknown = 0
+    unknown = Counter[str]()
     for recorded in evidence.events:
         if recorded.stream.startswith("container-"):
             told[recorded.stream.removeprefix("container-")][_told(recorded)] += 1
-            unknown += recorded.type == "ContainerOperationOutcomeUnknown"
-    verdict.count("outcomes that stayed unknown", unknown)
+            if isinstance(recorded.event, ContainerOperationOutcomeUnknown):
+                unknown[recorded.event.operation] += 1
+    for operation, number in unknown.items():
+        verdict.count(f"outcomes of {operation} that stayed unknown", number)
     starts, stops, signals = list[str](), list[str](), list[str]()
     for container_id, counts in told.items():
         made = diary.of(naming.container_name(container_id, 1))

@@ -77,7 +77,7 @@ class Load:
             "network": self._random.choice(["none", "none", "none", "isolated"]),
             "limits": {"memory_bytes": 64 * 2**20, "cpu_millis": 200, "pids": 32},
         }  # fmt: skip
-        requested = await self._client.command("request", "/v1/containers", {"spec": spec})
+        requested = await self._send("request", "/v1/containers", {"spec": spec})
         container_id = requested.body["id"]
         self.containers.append(container_id)
         for _ in range(self._random.randint(FIRST, LAST)):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import aiohttp
 import msgspec
@@ -27,6 +28,7 @@ RECOVERY_SECONDS = 90.0
 AFTERGLOW_SECONDS = 5.0
 LOOK_SECONDS = 0.1
 OK = 200
+KEPT_OUT = ignore_patterns("run")  # sockets
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -51,8 +53,10 @@ class RestartsReport(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-async def run_restarts(count: int, *, containers: int, builds: int, seed: int) -> RestartsReport:
-    """count: of each of the four faults."""
+async def run_restarts(
+    count: int, *, containers: int, builds: int, seed: int, keep: Path | None = None
+) -> RestartsReport:
+    """count: of each of the four faults. keep: where the data directory is copied to."""
     image = await newest_image(IMAGES)
     with tempfile.TemporaryDirectory(prefix="em-faults-") as name:
         directory = Path(name)
@@ -73,6 +77,8 @@ async def run_restarts(count: int, *, containers: int, builds: int, seed: int) -
             await diary.stop()
             _judge_unavailable(verdict, client, breaker.outages)
             await _judge_gaps(verdict, owner_url, breaker.outages)
+            if keep is not None:
+                await asyncio.to_thread(copytree, directory, keep, ignore=KEPT_OUT)
             return RestartsReport(outages=breaker.outages, verdict=verdict)
 
 
