@@ -34,7 +34,7 @@ BINARY = " (FORMAT binary)"
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
-    commands, rounds = (40, 1) if quick else (200, 7)
+    commands, rounds = (40, 1) if quick else (200, 5)
     ours: list[float] = []
     values: list[float] = []
     prepared: list[float] = []

@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.3
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
-    rounds = 3 if quick else 40
+    rounds = 3 if quick else 30
     with running_service(*ALL_ROLES) as service:
         found = asyncio.run(_rounds(ApiClient(service.address), rounds))
     allowed = RATIO * found.peer_median + EXTRA_SECONDS

@@ -53,7 +53,7 @@ class Side(msgspec.Struct):
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
-    seconds, rounds = (1.0, 1) if quick else (3.0, 7)
+    seconds, rounds = (1.0, 1) if quick else (3.0, 5)
     lines: list[str] = []
     with running_service("serve") as service, _bare_handler() as bare_port:
         for connections in CONNECTIONS:

@@ -57,8 +57,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PACES = (
-    Pace(clients=1, events=200, pause_seconds=0.01, rounds=7),
-    Pace(clients=500, events=40, pause_seconds=0.1, rounds=7),
+    Pace(clients=1, events=200, pause_seconds=0.01, rounds=5),
+    Pace(clients=500, events=40, pause_seconds=0.1, rounds=5),
 )
 QUICK_PACES = (
     Pace(clients=1, events=50, pause_seconds=0.01, rounds=1),

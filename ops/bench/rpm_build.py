@@ -36,7 +36,7 @@ BUILD_SECONDS = 900.0
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
-    rounds = 1 if quick else 5
+    rounds = 1 if quick else 3
     files = _files()
     with running_service(*ALL_ROLES) as service:
         found = asyncio.run(_rounds(ApiClient(service.address), files, rounds))
