@@ -274,8 +274,8 @@ def _judge_calls(verdict: Verdict, evidence: Evidence, diary: EngineDiary) -> No
         allowed = counts["ContainerStopped"] + counts["ContainerRestarted"]
         if made["stop"] > allowed:
             stops.append(f"{container_id}: {made['stop']} made, {allowed} recorded")
-        for number, name in (("10", "USR1"), ("1", "HUP")):
-            sent, asked = made[f"kill {number}"], counts[f"ContainerKilled {name}"]
+        for signal, name in (("10", "USR1"), ("1", "HUP")):
+            sent, asked = made[f"kill {signal}"], counts[f"ContainerKilled {name}"]
             if sent > counts[f"ContainerKillRequested {name}"] or asked > sent:
                 signals.append(f"{container_id}: {name} sent {sent} times, recorded {asked} times")
     verdict.count("starts by the engine's own account", diary.total("start"))
