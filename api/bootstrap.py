@@ -1,7 +1,7 @@
 """The one place that wires: which adapter serves which port. All else is handed its parts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ class Core:
 
 
 @asynccontextmanager
-async def core(settings: Settings, role: str) -> AsyncIterator[Core]:
+async def core(settings: Settings, role: str) -> AsyncGenerator[Core]:
     """Nothing here waits for a database that is away; whoever needs it does."""
     url = settings.database.service_url or settings.database.url
     keys = await asyncio.to_thread(load_or_create_key, settings.directory / "secrets.key")

@@ -1,6 +1,6 @@
 """Opens the engine that the settings name."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from adapters.docker import DockerEngine, EngineAddress
@@ -8,7 +8,7 @@ from api.settings import Settings
 
 
 @asynccontextmanager
-async def engine(settings: Settings) -> AsyncIterator[DockerEngine]:
+async def engine(settings: Settings) -> AsyncGenerator[DockerEngine]:
     address = EngineAddress(
         docker_host=settings.engine.host or None,
         tls_verify=settings.engine.tls_verify,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -67,7 +67,7 @@ class ProjectionMetrics:
 
 
 @asynccontextmanager
-async def side_door(registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[None]:
+async def side_door(registry: CollectorRegistry, host: str, port: int) -> AsyncGenerator[None]:
     """/metrics and /healthz on a port of its own; port 0: none."""
     if not port:
         yield

@@ -7,7 +7,7 @@ A role runs until it is cancelled, and then ends in good order.
 # ruff: noqa: PLC0415
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from adapters.postgres.queries import PostgresQueries
@@ -58,7 +58,7 @@ async def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _queries(parts: Core) -> AsyncIterator[PostgresQueries]:
+async def _queries(parts: Core) -> AsyncGenerator[PostgresQueries]:
     queries = PostgresQueries(parts.database_url)
     await queries.start()
     try:

@@ -1,10 +1,11 @@
 """One worker at a time, by a session advisory lock: it ends with the connection that holds it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.connections import AsyncConnection, connect
 from domain.errors import StoreUnavailable
@@ -46,7 +47,7 @@ class HeldLock:
 @asynccontextmanager
 async def session_lock(
     url: str, name: str, *, channel: str | None = None
-) -> AsyncIterator[HeldLock]:
+) -> AsyncGenerator[HeldLock]:
     """Enter waits for the lock of this name, as long as it takes. Raises StoreUnavailable."""
     try:
         connection = await connect(url, f"{name} lock")
@@ -56,7 +57,7 @@ async def session_lock(
     try:
         await _acquire(connection, name)
         if channel is not None:
-            await connection.execute(f"LISTEN {channel}")
+            await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
         held = HeldLock()
         watcher = asyncio.create_task(held.watch(connection), name=f"{name} lock")
         yield held

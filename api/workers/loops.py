@@ -5,7 +5,7 @@ import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
 
@@ -88,7 +88,8 @@ def _leaves(
     error: BaseException, wanted: Callable[[BaseException], bool] = lambda _: True
 ) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner, wanted)]
+        inner = cast("BaseExceptionGroup[BaseException]", error).exceptions
+        return [leaf for each in inner for leaf in _leaves(each, wanted)]
     return [error] if wanted(error) else []
 
 

@@ -1,6 +1,6 @@
 """From an event of the log to what is to be done about it."""
 
-from typing import Any, get_args
+from typing import Any
 
 from domain.builds.events import BuildEvent
 from domain.containers.events import ContainerEvent
@@ -8,18 +8,15 @@ from domain.event import RecordedEvent
 from domain.processes import build_pipeline, container_lifecycle
 from domain.processes.effects import NOTHING, Reaction
 
-BUILD_EVENTS = get_args(BuildEvent)
-CONTAINER_EVENTS = get_args(ContainerEvent)
-
 
 def needs_state(recorded: RecordedEvent) -> bool:
-    return isinstance(recorded.event, BUILD_EVENTS)
+    return isinstance(recorded.event, BuildEvent)
 
 
 def react(recorded: RecordedEvent, state: Any) -> Reaction:
     """state: of the event's aggregate right after it, where `needs_state`."""
-    if isinstance(recorded.event, CONTAINER_EVENTS):
+    if isinstance(recorded.event, ContainerEvent):
         return container_lifecycle.react(recorded.event, recorded.version)
-    if isinstance(recorded.event, BUILD_EVENTS):
+    if isinstance(recorded.event, BuildEvent):
         return build_pipeline.react(recorded.event, state)
     return NOTHING

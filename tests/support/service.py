@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -134,7 +134,7 @@ class Up:
 @asynccontextmanager
 async def running_up(
     directory: Path, *, engine: str, base_image: str, output: Path
-) -> AsyncIterator[Up]:
+) -> AsyncGenerator[Up]:
     """Ready inside; stopped in good order after. output: where it writes what it says."""
     service = Up(directory, free_port())
     environment = plain_environment(

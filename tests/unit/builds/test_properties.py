@@ -64,8 +64,14 @@ PROGRESS = ATTEMPTS.flatmap(
         lambda count: (*to_rpmbuild(n), ended(Step.RPMBUILD, attempt=n), collected(n))[:count]
     )
 )
+
+
+def after(first: c.BuildCommand, rest: list[tuple[c.BuildCommand, ...]]) -> list[c.BuildCommand]:
+    return [first, *(command for part in rest for command in part)]
+
+
 COMMANDS = st.builds(
-    lambda first, rest: [first, *(command for part in rest for command in part)],
+    after,
     st.sampled_from((SUBMIT, SUBMIT_IMAGE)),
     st.lists(st.tuples(REPORTS | WISHES) | PROGRESS, max_size=25),
 )

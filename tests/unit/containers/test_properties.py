@@ -121,12 +121,17 @@ def test_every_event_counts_in_the_version_and_the_fold_gives_the_same_again(
     assert reduce(evolve, events, None) == state
 
 
+def intent_of(event: e.ContainerEvent) -> int | None:
+    """Of the outcomes, which name one."""
+    return getattr(event, "intent", None)
+
+
 @given(COMMANDS)
 def test_an_outcome_is_recorded_at_most_once_for_each_intent(
     commands: list[c.ContainerCommand],
 ) -> None:
     _, events = history(commands)
-    concluded = [event.intent for event in events if hasattr(event, "intent")]
+    concluded = [intent for event in events if (intent := intent_of(event)) is not None]
     assert len(concluded) == len(set(concluded))
     asked = {n for n, event in enumerate(events, 1) if isinstance(event, e.ContainerIntent)}
     assert set(concluded) <= asked
@@ -140,7 +145,7 @@ def test_what_waits_is_exactly_what_was_asked_and_not_answered(
     if state is None:
         return
     asked = [n for n, event in enumerate(events, 1) if isinstance(event, e.ContainerIntent)]
-    answered = {event.intent for event in events if hasattr(event, "intent")}
+    answered = {intent_of(event) for event in events}
     waiting = [intent for intent in asked if intent not in answered]
     removed = state.status is Status.REMOVED
     assert [op.intent for op in state.operations] == ([] if removed else waiting)
