@@ -70,6 +70,7 @@ def workers(
             engine=docker,
             handler=parts.handler,
             blobs=parts.blobs,
+            logs=parts.logs,
             image_builds=image_builds,
             settings=BuildSettings(installation=installed_as),
         ),

@@ -168,7 +168,8 @@ def _fail(
             )
             return _end(attempt, at, failure)
         case e.BuildCancelled():
-            return _end(attempt, at, attempt.failure)
+            asked = attempt.failure or Failure(fault="user", reason="Cancelled.")
+            return _end(attempt, at, replace(asked, step=event.step, log_tail=event.log_tail))
         case e.BuildTimedOut():
             failure = Failure(
                 fault="user",

@@ -30,6 +30,32 @@ class Following:
     def __init__(self, follower: LogFollower, task: asyncio.Task[StepLog]) -> None:
         self.follower = follower
         self.task = task
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @property
+    def quiet_seconds(self) -> float:
+        return asyncio.get_running_loop().time() - self.follower.last_output
+
+    def tell_when_idle(self, seconds: float, tell: Callable[[], None]) -> None:
+        """At the second, however rarely somebody looks; the engine is not asked for it."""
+        if self._alarm is None:
+            at = self.follower.last_output + seconds
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_at(at, self._ring, seconds, tell)
+
+    def cancel(self) -> None:
+        self.task.cancel()
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def _ring(self, seconds: float, tell: Callable[[], None]) -> None:
+        self._alarm = None
+        if self.task.done():
+            return
+        if self.quiet_seconds >= seconds:
+            tell()
+        else:
+            self.tell_when_idle(seconds, tell)
 
 
 class StepObserver:
@@ -48,7 +74,7 @@ class StepObserver:
         self._following: dict[str, Following] = {}
         self._stale: dict[str, float] = {}
         self.on_end: Callable[[str], None] = lambda _: None
-        """Told the container whose log has come to its end: it is worth a look now."""
+        """Told the container whose log has come to its end or rests: it is worth a look now."""
 
     async def observe(self, container: EngineContainer) -> None:
         labels = container.labels
@@ -68,7 +94,7 @@ class StepObserver:
         if container.status == "exited":
             await self._report_end(container, build, following)
         else:
-            await self._end_if_idle(labels[naming.TENANT], build, following)
+            await self._end_if_idle(container, build, following)
 
     def forget_all_but(self, names: set[str]) -> None:
         """Of containers that the engine no longer has nothing is left to follow or to sweep."""
@@ -78,11 +104,11 @@ class StepObserver:
         self._stale = {name: since for name, since in self._stale.items() if name in names}
 
     async def stop(self) -> None:
-        tasks = [following.task for following in self._following.values()]
+        followed = list(self._following.values())
         self._following.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for following in followed:
+            following.cancel()
+        await asyncio.gather(*(each.task for each in followed), return_exceptions=True)
 
     async def _sweep_late(self, container: EngineContainer) -> None:
         """What was made for a build after its own sweep, which is given the time to come first."""
@@ -92,7 +118,7 @@ class StepObserver:
         del self._stale[container.name]
         following = self._following.pop(container.name, None)
         if following is not None:
-            following.task.cancel()
+            following.cancel()
         await self._engine.remove(container.name, force=True)
 
     def _follow(self, container: EngineContainer, build: Build, attempt: int) -> Following:
@@ -138,15 +164,17 @@ class StepObserver:
             correlation_id=container.labels.get(naming.CORRELATION),
         )
 
-    async def _end_if_idle(self, tenant: str, build: Build, following: Following) -> None:
-        quiet = asyncio.get_running_loop().time() - following.follower.last_output
+    async def _end_if_idle(
+        self, container: EngineContainer, build: Build, following: Following
+    ) -> None:
         seconds = build.spec.idle_seconds
-        if quiet < seconds:
+        if following.quiet_seconds < seconds:
+            following.tell_when_idle(seconds, lambda: self.on_end(container.name))
             return
         limit = ReachTimeLimit(
             build_id=build.build_id, attempt=build.attempt, limit="idle", seconds=seconds
         )
-        await self._reporter.report(tenant, limit)
+        await self._reporter.report(container.labels[naming.TENANT], limit)
 
 
 def _failed(task: asyncio.Task[StepLog]) -> bool:

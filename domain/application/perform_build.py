@@ -7,6 +7,7 @@ import msgspec
 
 from domain.application.aggregates import BUILDS
 from domain.application.command_handler import CommandHandler
+from domain.application.log_tail import read_tail
 from domain.application.tar_stream import BrokenArchive, TarFile, TarReader, write_tar
 from domain.builds import commands as c
 from domain.builds import recipe
@@ -21,12 +22,14 @@ from domain.ports import (
     EngineContainerSpec,
     EngineImage,
     ImageBuilds,
+    LogStore,
     RunningBuild,
 )
 from domain.processes import effects as f
 from domain.processes import naming
 
 PACKAGES = f"{naming.PREFIX}packages-sha256"
+STOPPED_LINES = 20
 MAX_OUTPUT_FILE_BYTES = 1024 * 1024
 
 
@@ -47,12 +50,14 @@ class BuildPerformer:
         engine: ContainerEngine,
         handler: CommandHandler,
         blobs: BlobStore,
+        logs: LogStore,
         image_builds: ImageBuilds,
         settings: BuildSettings,
     ) -> None:
         self._engine = engine
         self._handler = handler
         self._blobs = blobs
+        self._logs = logs
         self._image_builds = image_builds
         self._settings = settings
 
@@ -93,7 +98,7 @@ class BuildPerformer:
             case f.StartImageBuild():
                 return await self._start_image_build(claimed, effect, build)
             case f.StopBuild():
-                return await self._stop(claimed, effect)
+                return await self._stop(claimed, effect, build)
             case f.SweepBuild():
                 await self._sweep(claimed, effect)
                 return None
@@ -362,12 +367,24 @@ class BuildPerformer:
         stat = await self._blobs.put(tenant, _once(text), limit_bytes=len(text))
         return Artifact(name="Dockerfile", kind="dockerfile", digest=stat.digest, size=stat.size)
 
-    async def _stop(self, claimed: ClaimedEffect, effect: f.StopBuild) -> c.RecordBuildStopped:
+    async def _stop(
+        self, claimed: ClaimedEffect, effect: f.StopBuild, build: Build
+    ) -> c.RecordBuildStopped:
         await self._image_builds.cancel(effect.build_id, effect.attempt)
         for container in await self._engine.list(self._labels(claimed, effect.attempt)):
             if container.status in {"running", "paused", "restarting"}:
                 await self._engine.kill(container.name, signal="KILL")
-        return c.RecordBuildStopped(build_id=effect.build_id, attempt=effect.attempt)
+        return c.RecordBuildStopped(
+            build_id=effect.build_id,
+            attempt=effect.attempt,
+            log_tail=await self._log_tail(claimed.tenant, build),
+        )
+
+    async def _log_tail(self, tenant: str, build: Build) -> tuple[str, ...]:
+        if build.step is None:
+            return ()
+        subject = naming.step_log(build.build_id, build.attempt, build.step, build.round)
+        return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
 
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
         for container in await self._engine.list(self._labels(claimed, effect.attempt)):

@@ -85,10 +85,11 @@ class RecordImageCreated(Command, frozen=True, kw_only=True):
 
 
 class RecordBuildStopped(Command, frozen=True, kw_only=True):
-    """Everything of this attempt has been stopped in the engine."""
+    """Everything of this attempt has been stopped in the engine. log_tail: of its last step."""
 
     build_id: str
     attempt: int
+    log_tail: tuple[str, ...] = ()
 
 
 class RecordBuildRefused(Command, frozen=True, kw_only=True):

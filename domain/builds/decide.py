@@ -32,7 +32,7 @@ def decide(command: c.BuildCommand, state: Build | None) -> Events:
     if state.ended or command.attempt != state.attempt:
         return ()
     if isinstance(command, c.RecordBuildStopped):
-        return _stopped(state)
+        return _stopped(command, state)
     if state.phase is Phase.STOPPING:
         return ()
     return _report(command, state)
@@ -99,11 +99,16 @@ def _retry(command: c.RetryBuild, state: Build) -> Events:
     )
 
 
-def _stopped(state: Build) -> Events:
+def _stopped(command: c.RecordBuildStopped, state: Build) -> Events:
     if state.phase is not Phase.STOPPING:
         return ()
+    tail = command.log_tail or state.log_tail
     if state.limit_reached is None:
-        return (e.BuildCancelled(build_id=state.build_id, attempt=state.attempt),)
+        return (
+            e.BuildCancelled(
+                build_id=state.build_id, attempt=state.attempt, step=state.step, log_tail=tail
+            ),
+        )
     limit, seconds = state.limit_reached
     return (
         e.BuildTimedOut(
@@ -112,7 +117,7 @@ def _stopped(state: Build) -> Events:
             limit=limit,
             seconds=seconds,
             step=state.step,
-            log_tail=state.log_tail,
+            log_tail=tail,
         ),
     )
 

@@ -180,6 +180,8 @@ class BuildCancelRequested(Event, frozen=True, kw_only=True):
 class BuildCancelled(Event, frozen=True, kw_only=True):
     build_id: str
     attempt: int
+    step: Step | None = None
+    log_tail: tuple[str, ...] = ()
 
 
 class BuildTimeLimitReached(Event, frozen=True, kw_only=True):

@@ -140,6 +140,7 @@ class Installation:
                 engine=self.engine,
                 handler=self.handler,
                 blobs=self.blobs,
+                logs=self.logs,
                 image_builds=self.image_builds,
                 settings=BuildSettings(installation=INSTALLATION),
             ),
