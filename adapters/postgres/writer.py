@@ -10,14 +10,13 @@ from contextlib import suppress
 
 import msgspec
 import psycopg
-from psycopg import AsyncCursor
-from psycopg.rows import TupleRow
 
-from adapters.postgres.arrays import APPEND, append_arguments, register_packed_arrays
-from adapters.postgres.connections import AsyncConnection, connect
+from adapters.postgres.arrays import PREPARED_APPEND, append_arguments
+from adapters.postgres.connections import connect
 from adapters.postgres.envelope import EncodedAppend
 from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, one_line
 from adapters.postgres.outcomes import AppendRow, outcomes_of
+from adapters.postgres.prepared_call import PreparedCall
 from domain.errors import StoreOverloaded, StoreUnavailable
 from domain.event import Receipt
 
@@ -54,7 +53,7 @@ class BatchWriter:
         self._grace_seconds = grace_seconds
         self._waiting: deque[Waiting] = deque()
         self._work = asyncio.Event()
-        self._cursor: AsyncCursor[TupleRow] | None = None
+        self._call: PreparedCall | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_closing = False
         self._is_down = False
@@ -165,23 +164,15 @@ class BatchWriter:
     async def _send(self, batch: Sequence[EncodedAppend]) -> AppendRow:
         arguments = append_arguments(batch)
         async with asyncio.timeout(CALL_SECONDS):
-            cursor = await self._connected()
-            await cursor.execute(APPEND, arguments)
-            row = await cursor.fetchone()
-        assert row is not None
-        return AppendRow(*row)
-
-    async def _connected(self) -> AsyncCursor[TupleRow]:
-        if self._cursor is None:
-            connection: AsyncConnection = await connect(self._url, "log writer")
-            register_packed_arrays(connection)
-            self._cursor = connection.cursor(binary=True)
-        return self._cursor
+            if self._call is None:
+                connection = await connect(self._url, "log writer")
+                self._call = await PreparedCall.open(connection, PREPARED_APPEND)
+            return AppendRow(*await self._call(arguments))
 
     async def _disconnect(self) -> None:
-        cursor, self._cursor = self._cursor, None
-        if cursor is not None:
-            await cursor.connection.close()
+        call, self._call = self._call, None
+        if call is not None:
+            await call.close()
 
     async def _isolate(self, batch: Sequence[Waiting], error: psycopg.Error) -> None:
         """One command that PostgreSQL cannot take must not fail the others."""
