@@ -87,8 +87,10 @@ class Containers:
         await self._settle(name, reply, done={"running"})
 
     async def kill(self, name: str, *, signal: str) -> None:
-        reply = await self._post(name, "/kill", {"signal": f"SIG{signal.removeprefix('SIG')}"})
-        await self._settle(name, reply, done=wire.ENDED)
+        signal = signal.removeprefix("SIG")
+        reply = await self._post(name, "/kill", {"signal": f"SIG{signal}"})
+        # Who is dead is killed, but has not got any other signal.
+        await self._settle(name, reply, done=wire.ENDED if signal == "KILL" else frozenset())
 
     async def update(self, name: str, limits: Limits) -> None:
         reply = await self._post(name, "/update", body=update_body(limits))

@@ -88,8 +88,8 @@ class MemoryContainer:
             self.end(_KILLED if ignored else 128 + signals.SIGTERM)
 
     def kill(self, signal: str) -> None:
-        """A paused container is resumed by a signal."""
-        if self._seen.status == "created":
+        """A paused container is resumed by a signal. Who is dead is killed, but gets no other."""
+        if self._seen.status == "created" or not (self.is_active or signal == "KILL"):
             raise EngineConflict(f"Container {self.spec.name} is not running")
         if not self.is_active:
             return

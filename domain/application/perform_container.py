@@ -7,7 +7,7 @@ from domain.application.command_handler import CommandHandler
 from domain.containers import commands as c
 from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container
-from domain.errors import EngineOutcomeUnknown, EngineRefused
+from domain.errors import EngineRefused
 from domain.ports import (
     ClaimedEffect,
     Clock,
@@ -18,6 +18,8 @@ from domain.ports import (
 )
 from domain.processes import effects as f
 from domain.processes import naming
+
+ENDED = frozenset({"exited", "dead"})
 
 
 class ContainerPerformer:
@@ -56,27 +58,41 @@ class ContainerPerformer:
         self, claimed: ClaimedEffect, effect: f.ContainerEffects
     ) -> c.ContainerOutcome:
         """Not to be done; but where it was begun already, say what came of it."""
+        outcome = await self._what_came_of(claimed, effect) if claimed.attempt > 1 else None
+        return outcome or c.RecordContainerOperationSuperseded(
+            container_id=effect.container_id, intent=effect.intent
+        )
+
+    async def _what_came_of(
+        self, claimed: ClaimedEffect, effect: f.ContainerEffects
+    ) -> c.ContainerOutcome | None:
+        """Of a call that may have been made. None: by all that can be seen, nothing."""
         cid, intent = effect.container_id, effect.intent
         name = naming.container_name(cid, effect.generation)
-        begun = claimed.attempt > 1
-        if begun and isinstance(effect, f.CreateEngineContainer):
-            found = await self._engine.inspect(name)
-            if found is not None:
-                return _created(effect, found)
-        if begun and isinstance(effect, f.StartEngineContainer | f.RestartEngineContainer):
+        if isinstance(effect, f.StartEngineContainer | f.RestartEngineContainer):
             at = await self._started_since(claimed, name, cid)
-            if at is not None and isinstance(effect, f.StartEngineContainer):
+            if at is None:
+                return None
+            if isinstance(effect, f.StartEngineContainer):
                 return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
-            if at is not None:
-                return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
-        if begun and isinstance(effect, f.KillEngineContainer):
-            return c.RecordContainerOperationFailed(
-                container_id=cid,
-                intent=intent,
-                reason="The signal may have been sent",
-                unknown=True,
-            )
-        return c.RecordContainerOperationSuperseded(container_id=cid, intent=intent)
+            return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
+        found = await self._engine.inspect(name)
+        status = "" if found is None else found.status
+        match effect:
+            case f.CreateEngineContainer() if found is not None:
+                return _created(effect, found)
+            case f.StopEngineContainer() if found is not None and status in ENDED:
+                return _stopped(effect, found)
+            case f.PauseEngineContainer() if status == "paused":
+                return c.RecordContainerPaused(container_id=cid, intent=intent)
+            case f.UnpauseEngineContainer() if status == "running":
+                return c.RecordContainerUnpaused(container_id=cid, intent=intent)
+            case f.KillEngineContainer(signal="KILL") if status in ENDED:
+                return c.RecordContainerKilled(container_id=cid, intent=intent, signal="KILL")
+            case f.KillEngineContainer():
+                return _perhaps_sent(effect)
+            case _:
+                return None
 
     async def _call(self, claimed: ClaimedEffect, effect: f.ContainerEffects) -> c.ContainerOutcome:
         cid, intent = effect.container_id, effect.intent
@@ -88,13 +104,7 @@ class ContainerPerformer:
                 at = await self._start(claimed, name, cid)
                 return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
             case f.StopEngineContainer(grace_seconds=grace):
-                ended = await self._engine.stop(name, grace_seconds=grace)
-                return c.RecordContainerStopped(
-                    container_id=cid,
-                    intent=intent,
-                    exit_code=ended.exit_code,
-                    finished_at=ended.finished_at,
-                )
+                return _stopped(effect, await self._engine.stop(name, grace_seconds=grace))
             case f.RestartEngineContainer(grace_seconds=grace):
                 at = await self._restart(claimed, name, cid, grace)
                 return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
@@ -105,7 +115,9 @@ class ContainerPerformer:
                 await self._engine.unpause(name)
                 return c.RecordContainerUnpaused(container_id=cid, intent=intent)
             case f.KillEngineContainer(signal=signal):
-                await self._kill(claimed, name, signal)
+                if claimed.attempt > 1 and signal != "KILL":  # which alone can be repeated
+                    return _perhaps_sent(effect)
+                await self._engine.kill(name, signal=signal)
                 return c.RecordContainerKilled(container_id=cid, intent=intent, signal=signal)
             case f.UpdateEngineContainer(limits=limits):
                 await self._engine.update(name, limits)
@@ -197,20 +209,27 @@ class ContainerPerformer:
             return None
         return found.started_at
 
-    async def _kill(self, claimed: ClaimedEffect, name: str, signal: str) -> None:
-        """A signal is sent at most once: where an earlier attempt may have sent it, only look.
-
-        KILL alone can be repeated: it means the same the second time.
-        """
-        if claimed.attempt > 1 and signal != "KILL":
-            found = await self._engine.inspect(name)
-            if found is not None and found.status in {"running", "paused"}:
-                raise EngineOutcomeUnknown(f"SIG{signal} may have been sent already")
-            return
-        await self._engine.kill(name, signal=signal)
-
     def _started_at(self, started: EngineContainer) -> datetime:
         return started.started_at or self._clock.now()
+
+
+def _stopped(effect: f.StopEngineContainer, container: EngineContainer) -> c.RecordContainerStopped:
+    return c.RecordContainerStopped(
+        container_id=effect.container_id,
+        intent=effect.intent,
+        exit_code=container.exit_code,
+        finished_at=container.finished_at,
+    )
+
+
+def _perhaps_sent(effect: f.KillEngineContainer) -> c.RecordContainerOperationFailed:
+    """A signal is sent at most once, and nothing tells afterwards whether it was."""
+    return c.RecordContainerOperationFailed(
+        container_id=effect.container_id,
+        intent=effect.intent,
+        reason=f"SIG{effect.signal} may have been sent",
+        unknown=True,
+    )
 
 
 def _created(
