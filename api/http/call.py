@@ -85,6 +85,11 @@ class Call(Generic[Query, Body]):
         return key
 
     @property
+    def may_be_repeated(self) -> bool:
+        """Else its command id is new, and there is nothing yet that it could have created."""
+        return "Idempotency-Key" in self.request.headers
+
+    @property
     def expected_version(self) -> int | None:
         """The version that If-Match names; None when any will do."""
         tag = self.request.headers.get("If-Match")

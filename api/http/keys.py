@@ -62,9 +62,10 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
     key_id = call.derived_id()
-    known = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
-    if known is not None:
-        return await _repeat(call, known)
+    if call.may_be_repeated:
+        known = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
+        if known is not None:
+            return await _repeat(call, known)
     key = new_key(key_id)
     if call.body.label:  # first, so that a key that is recorded has its label
         await call.parts.identities.put(call.tenant, actor_of(key_id), call.body.label)
