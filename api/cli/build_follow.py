@@ -12,6 +12,8 @@ from api.cli import exits, output
 from api.cli.build_details import show_failure
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
+from api.cli.patience import Patience
+from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
 from domain.builds.state import ENDED, Phase
 from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
 from projections.answer import Answer
@@ -88,13 +90,19 @@ def _is_retried(build: BuildDetails) -> bool:
 async def _read(
     client: ApiClient, build_id: str, wanted: Callable[[BuildDetails], bool]
 ) -> BuildDetails:
-    """Read models come a moment after the log."""
-    async with asyncio.timeout(OUTCOME_SECONDS):
-        while True:
+    """Read models come a moment after the log. Raises ReadModelBehind."""
+    deadline = asyncio.get_running_loop().time() + OUTCOME_SECONDS
+    patience = Patience()
+    while asyncio.get_running_loop().time() < deadline:
+        try:
             answer = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
-            if wanted(answer.value):
-                return answer.value
-            await asyncio.sleep(PAUSE_SECONDS)
+        except (ServiceUnreachable, NotNow) as broken:
+            await patience.wait(broken)
+            continue
+        if wanted(answer.value):
+            return answer.value
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise ReadModelBehind(f"eulermaker build show {build_id}")
 
 
 @contextmanager

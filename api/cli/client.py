@@ -16,6 +16,8 @@ from api.cli.service_address import ServiceAddress
 CONNECT_SECONDS = 5.0
 CALL_SECONDS = 60.0
 SILENCE_SECONDS = 60.0
+LONGEST_LINE_BYTES = 8 * 1024 * 1024
+"""Of a long answer: a frame of a log holds a whole chunk, and JSON makes some bytes six."""
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 5.0
@@ -86,12 +88,16 @@ class ApiClient:
         )
         try:
             async with self._open_session.get(
-                self.url + path, params=_given(query), headers=headers, timeout=timeout
+                self.url + path,
+                params=_given(query),
+                headers=headers,
+                timeout=timeout,
+                read_bufsize=LONGEST_LINE_BYTES,
             ) as response:
                 if response.status >= ERROR:
                     raise refusal(read_problem(response.status, await response.read()))
                 yield response
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise ServiceUnreachable(self.url, _reason(error)) from error
 
     async def upload(self, path: str, content: AsyncIterator[bytes], *, size: int) -> bytes:
@@ -119,7 +125,7 @@ class ApiClient:
                 yield socket
         except aiohttp.WSServerHandshakeError as error:
             raise refusal(read_problem(error.status, error.message.encode())) from error
-        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError) as error:
             raise ServiceUnreachable(self.url, _reason(error)) from error
 
     @property

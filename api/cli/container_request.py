@@ -7,6 +7,8 @@ import click
 from api.cli import output
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
+from api.cli.patience import Patience
+from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from api.cli.wire import Accepted
@@ -93,12 +95,19 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
 
 
 async def read_container_outcome(client: ApiClient, path: str) -> ContainerDetails:
-    async with asyncio.timeout(OUTCOME_SECONDS):
-        while True:
+    """Raises ReadModelBehind."""
+    deadline = asyncio.get_running_loop().time() + OUTCOME_SECONDS
+    patience = Patience()
+    while asyncio.get_running_loop().time() < deadline:
+        try:
             found = (await client.read(path, Answer[ContainerDetails])).value
-            if found.status in ENDED:
-                return found
-            await asyncio.sleep(PAUSE_SECONDS)
+        except (ServiceUnreachable, NotNow) as broken:
+            await patience.wait(broken)
+            continue
+        if found.status in ENDED:
+            return found
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

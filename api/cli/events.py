@@ -1,7 +1,6 @@
 """`eulermaker events tail`: the log as it grows, over a WebSocket that resumes where it was."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import aiohttp
 import click
@@ -11,12 +10,11 @@ from api.cli import output
 from api.cli.checkpoint_file import Checkpoint
 from api.cli.client import ApiClient
 from api.cli.history import show_event
+from api.cli.patience import Patience
 from api.cli.problems import NotNow, ServiceUnreachable
 from api.cli.session import client_command
 from api.cli.wire import EventView
 
-PATIENCE_SECONDS = 300.0
-PAUSE_SECONDS = 1.0
 REVOKED = 4401
 
 
@@ -58,26 +56,25 @@ async def tail(
     if start is None:
         start = (await client.read("/v1/checkpoint", Checkpoint)).position
     query = {"types": ",".join(types) or None, "stream": stream}
-    async for document in _events(client, query, start):
+    async for document in follow_events(client, query, start):
         if as_json:
             output.show_json(document)
         else:
             show_event(output.decode(document, EventView), with_stream=True)
 
 
-async def _events(
+async def follow_events(
     client: ApiClient, query: Mapping[str, str | int | None], position: int
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Over as many connections as it takes."""
-    loop = asyncio.get_running_loop()
-    heard = loop.time()
+    patience = Patience()
     while True:
         try:
             async with client.websocket("/v1/events", {**query, "from": position}) as socket:
+                patience.heard()
                 async for received in socket:
                     if received.type is not aiohttp.WSMsgType.TEXT:
                         continue
-                    heard = loop.time()
                     message = msgspec.json.decode(received.data, type=Message)
                     if message.event:
                         position = msgspec.json.decode(message.event, type=_Positioned).position
@@ -86,7 +83,9 @@ async def _events(
                         position = message.position
                 if socket.close_code == REVOKED:
                     raise click.ClickException("The key was revoked, and the connection with it.")
-        except (ServiceUnreachable, NotNow):
-            if loop.time() - heard > PATIENCE_SECONDS:
-                raise
-        await asyncio.sleep(PAUSE_SECONDS)
+            broken: ServiceUnreachable | NotNow = ServiceUnreachable(
+                client.url, "the stream of events was closed"
+            )
+        except (ServiceUnreachable, NotNow) as error:
+            broken = error
+        await patience.wait(broken)

@@ -1,8 +1,7 @@
 """A log from the service, frame by frame; after a broken connection it goes on where it was."""
 
-import asyncio
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 
 import click
@@ -10,10 +9,9 @@ import msgspec
 
 from api.cli import output
 from api.cli.client import ApiClient
+from api.cli.patience import Patience
 from api.cli.problems import NotNow, ServiceUnreachable
 
-PATIENCE_SECONDS = 120.0
-PAUSE_SECONDS = 1.0
 ACCEPT = {"Accept": "application/x-ndjson"}
 
 
@@ -58,31 +56,30 @@ class LogPrinter:
 
 async def read_frames(
     client: ApiClient, path: str, query: Mapping[str, str | int | None], *, offset: int = 0
-) -> AsyncIterator[Frame]:
+) -> AsyncGenerator[Frame]:
     """Until the end of the log, over as many connections as it takes."""
-    loop = asyncio.get_running_loop()
-    heard = loop.time()
+    patience = Patience()
     while True:
         try:
             connection = _connection(client, path, {**query, "offset": offset})
             async with aclosing(connection) as frames:
                 async for frame in frames:
-                    heard = loop.time()
+                    patience.heard()
                     offset = frame.offset
                     yield frame
                     if frame.end:
                         return
-        except (ServiceUnreachable, NotNow):
-            if loop.time() - heard > PATIENCE_SECONDS:
-                raise
-        await asyncio.sleep(PAUSE_SECONDS)
+            broken: ServiceUnreachable | NotNow = ServiceUnreachable(
+                client.url, "the log stopped before its end"
+            )
+        except (ServiceUnreachable, NotNow) as error:
+            broken = error
+        await patience.wait(broken)
 
 
 async def _connection(
     client: ApiClient, path: str, query: Mapping[str, str | int | None]
-) -> AsyncGenerator[Frame, None]:
+) -> AsyncGenerator[Frame]:
     async with client.open(path, query, headers=ACCEPT) as response:
-        while line := await response.content.readuntil(b"\n"):
+        while (line := await response.content.readuntil(b"\n")).endswith(b"\n"):
             yield output.decode(line, Frame)
-            if not line.endswith(b"\n"):
-                return

@@ -52,6 +52,18 @@ class ServiceUnreachable(click.ClickException):
         )
 
 
+class ReadModelBehind(click.ClickException):
+    """What was followed has ended, and the read model does not tell how."""
+
+    exit_code = exits.UNAVAILABLE
+
+    def __init__(self, command: str) -> None:
+        super().__init__(
+            "It has ended, but the read models do not show it yet: is the project role running"
+            f" (`eulermaker projections list`)? Ask again later: {command}"
+        )
+
+
 def read_problem(status: int, body: bytes) -> Problem:
     """Also of answers that are no problem details: of a proxy, for example."""
     try:

@@ -61,6 +61,10 @@ class LogFrameView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     end: bool = False
 
 
+class Interrupted(Exception):
+    """The service stops. The log has not ended, and must not look as if it had."""
+
+
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """Some bytes of a part, or a sign of life. offset: after it."""
 
@@ -97,7 +101,7 @@ async def _respond(
         await (_send_frames if framed else _send_text)(response, reader, call.query.stream)
     except ConnectionResetError:
         pass  # the client has seen enough
-    except (DomainError, AuthenticationError):
+    except (DomainError, AuthenticationError, Interrupted):
         if call.request.transport is not None:
             call.request.transport.abort()  # a client resumes at its offset
     return response
@@ -231,7 +235,7 @@ class LogReader:
         if request.transport is None or request.transport.is_closing():
             raise ConnectionResetError
         if request.app[STOPPING].is_set():
-            raise ConnectionResetError
+            raise Interrupted
         await self._call.recheck()
         if part is None:
             tail = self._parts.tail
