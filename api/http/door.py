@@ -11,6 +11,7 @@ from api.http.auth import TOKEN, AuthenticationError, Principal, sha256_hex
 from api.http.metrics import HttpMetrics
 from api.http.parts import HttpParts
 from api.http.route import PUBLIC, Route
+from api.redaction import redact
 from domain.access.commands import RecordAuthenticationFailure, RecordPermissionDenial
 from domain.access.roles import Permission, Role, permits
 from domain.event import DEFAULT_TENANT, Command, CommandContext
@@ -96,7 +97,7 @@ class Visitor:
             key_id=error.key_id if known_form else "",
             reason=error.reason,
             method=self._request.method,
-            path=self._request.path[:MAX_PATH],
+            path=redact(self._request.path)[:MAX_PATH],
         )
         await self._record(command, attempt_id, "anonymous", DEFAULT_TENANT)
 
@@ -107,7 +108,7 @@ class Visitor:
             role=principal.role,
             permission=permission.value,
             method=self._request.method,
-            path=self._request.path[:MAX_PATH],
+            path=redact(self._request.path)[:MAX_PATH],
         )
         await self._record(command, attempt_id, principal.actor, principal.tenant)
 
