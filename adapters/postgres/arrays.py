@@ -13,7 +13,7 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
-from adapters.postgres.envelope import CommandFields, EncodedAppend, EventFields
+from adapters.postgres.envelope import COMMAND_FIELDS, EVENT_FIELDS, EncodedAppend
 from adapters.postgres.hashing import integer
 
 APPEND = (
@@ -85,8 +85,8 @@ def _types(names: Sequence[str]) -> Sequence[type[PackedArray]]:
     return [_SPECIAL.get(name, TextArray) for name in names]
 
 
-_COMMAND_COLUMNS = _types(CommandFields._fields)
-_EVENT_COLUMNS = _types(EventFields._fields)
+_COMMAND_COLUMNS = _types(COMMAND_FIELDS)
+_EVENT_COLUMNS = _types(EVENT_FIELDS)
 
 
 _DUMPERS = {

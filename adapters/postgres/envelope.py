@@ -14,33 +14,30 @@ POSTGRES_EPOCH = micros(datetime(2000, 1, 1, tzinfo=UTC))
 NO_METADATA = text("{}")
 
 
-class CommandFields(NamedTuple):
-    """In the order of the first arguments of `log.append`."""
+Fields = tuple[bytes, ...]
+"""Plain tuples: they cost an eighth of named ones, and become columns by one zip."""
 
-    tenant: bytes
-    command_id: bytes
-    stream: bytes
-    expected_version: bytes
-    fingerprint: bytes
-    status: bytes
-    occurred_at: bytes
-    correlation_id: bytes
-    causation_id: bytes
-    actor: bytes
-    source_address: bytes
-    traceparent: bytes
-    metadata: bytes
+COMMAND_FIELDS = (
+    "tenant",
+    "command_id",
+    "stream",
+    "expected_version",
+    "fingerprint",
+    "status",
+    "occurred_at",
+    "correlation_id",
+    "causation_id",
+    "actor",
+    "source_address",
+    "traceparent",
+    "metadata",
+)
+"""The first arguments of `log.append`."""
 
+EVENT_FIELDS = ("event_id", "type", "schema_version", "data", "key_id", "leaf")
+"""Its further arguments, after the command's number."""
 
-class EventFields(NamedTuple):
-    """In the order of the further arguments of `log.append`, after the command's number."""
-
-    event_id: bytes
-    type: bytes
-    schema_version: bytes
-    data: bytes
-    key_id: bytes
-    leaf: bytes
+DATA = EVENT_FIELDS.index("data")
 
 
 class Body(NamedTuple):
@@ -50,15 +47,27 @@ class Body(NamedTuple):
     data: bytes
 
 
-class EncodedAppend(NamedTuple):
+class EncodedAppend(msgspec.Struct, frozen=True, gc=False):
+    """command: COMMAND_FIELDS. events: EVENT_FIELDS of each."""
+
     append: Append
-    command: CommandFields
-    events: Sequence[EventFields]
+    command: Fields
+    events: tuple[Fields, ...]
+
+    @property
+    def stream_key(self) -> bytes:
+        tenant, _, stream = self.command[:3]
+        return tenant + stream
+
+    @property
+    def command_key(self) -> bytes:
+        tenant, command_id = self.command[:2]
+        return tenant + command_id
 
     @property
     def size(self) -> int:
         """Of its content in bytes, roughly."""
-        return sum(len(event.data) for event in self.events)
+        return sum([len(event[DATA]) for event in self.events])
 
 
 def topic_of(event_type: type[Event]) -> str:
@@ -74,49 +83,57 @@ def split_topic(topic: str) -> tuple[str, int]:
 def encode_append(append: Append, bodies: Sequence[Body]) -> EncodedAppend:
     context = append.context
     tenant, command_id = _common(context.tenant), text(context.command_id)
+    stream, actor = text(append.stream), _common(context.actor)
+    correlation_id = _again(context.correlation_id, context.command_id, command_id)
+    causation_id, source_address = text(context.causation_id), text(context.source_address)
+    traceparent, metadata = text(context.traceparent), _metadata(context.metadata)
     moment = micros(context.occurred_at)
-    command = CommandFields(
+    command = (
         tenant,
         command_id,
-        text(append.stream),
+        stream,
         integer(append.expected_version),
         blob(append.fingerprint),
         _common(append.status),
         integer(moment - POSTGRES_EPOCH),
-        text(context.correlation_id),
-        text(context.causation_id),
-        _common(context.actor),
-        text(context.source_address),
-        text(context.traceparent),
-        _metadata(context.metadata),
+        correlation_id,
+        causation_id,
+        actor,
+        source_address,
+        traceparent,
+        metadata,
     )
-    shared = _hashed(command, integer(moment))
-    events: list[EventFields] = []
-    for index, (topic, data) in enumerate(bodies):
-        identity = blob(event_id(tenant, command_id, index))
-        name, schema_version = _type(topic)
-        content = blob(data)
-        leaf = blob(leaf_hash(shared, identity, name, schema_version, NULL, content))
-        events.append(EventFields(identity, name, schema_version, content, NULL, leaf))
-    return EncodedAppend(append, command, events)
-
-
-def _hashed(command: CommandFields, occurred_at: bytes) -> bytes:
-    """What the leaves of all its events begin with."""
-    return b"".join(
+    # What the leaves of all its events begin with.
+    shared = b"".join(
         (
-            command.tenant,
-            command.stream,
-            command.command_id,
-            command.correlation_id,
-            command.causation_id,
-            command.actor,
-            command.source_address,
-            command.traceparent,
-            command.metadata,
-            occurred_at,
+            tenant,
+            stream,
+            command_id,
+            correlation_id,
+            causation_id,
+            actor,
+            source_address,
+            traceparent,
+            metadata,
+            integer(moment),
         )
     )
+    events = [_event(shared, tenant, command_id, index, body) for index, body in enumerate(bodies)]
+    return EncodedAppend(append, command, tuple(events))
+
+
+def _event(shared: bytes, tenant: bytes, command_id: bytes, index: int, body: Body) -> Fields:
+    topic, data = body
+    identity = blob(event_id(tenant, command_id, index))
+    name, schema_version = _type(topic)
+    content = blob(data)
+    leaf = leaf_hash(shared, identity, name, schema_version, NULL, content)
+    return (identity, name, schema_version, content, NULL, blob(leaf))
+
+
+def _again(value: str, known: str, encoded: bytes) -> bytes:
+    """value encoded: the same bytes where it is what is encoded already."""
+    return encoded if value == known else text(value)
 
 
 @lru_cache(256)

@@ -23,6 +23,8 @@ GENESIS = bytes(32)
 LEAF_1 = b"eulermaker leaf 1\n"
 EVENT_ID = b"eulermaker event id\n"
 NULL = b"\xff\xff\xff\xff"
+VERSION_AND_VARIANT = 0xF << 76 | 0b11 << 62
+UUID_8 = 0x8 << 76 | 0b10 << 62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -65,7 +67,6 @@ def chain_hash(
 
 def event_id(tenant: bytes, command_id: bytes, index: int) -> bytes:
     """Of fields: a command that is delivered again makes the same ids."""
-    digest = bytearray(sha256(EVENT_ID + tenant + command_id + integer(index)).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x80
-    digest[8] = digest[8] & 0x3F | 0x80
-    return bytes(digest)
+    digest = sha256(EVENT_ID + tenant + command_id + integer(index)).digest()[:16]
+    number = int.from_bytes(digest, "big") & ~VERSION_AND_VARIANT | UUID_8
+    return number.to_bytes(16, "big")

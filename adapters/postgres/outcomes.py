@@ -24,9 +24,9 @@ class AppendRow(NamedTuple):
 
 
 def outcomes_of(batch: Sequence[EncodedAppend], row: AppendRow) -> Iterator[Outcome]:
-    for (append, _, _), *answer in zip(batch, *row, strict=True):
-        outcome, version, first, last, stream, status = answer
-        if outcome in {RECORDED, REPLAYED}:
+    for encoded, outcome, version, first, last, stream, status in zip(batch, *row, strict=True):
+        append = encoded.append
+        if outcome <= REPLAYED:
             yield Receipt(
                 command_id=append.context.command_id,
                 status=status or append.status,

@@ -125,12 +125,12 @@ class BatchWriter:
             waiting = self._waiting.popleft()
             if waiting.future.done():
                 continue  # its caller has gone, and nothing was recorded
-            fields = waiting.encoded.command
-            stream, command = fields.tenant + fields.stream, fields.tenant + fields.command_id
+            encoded = waiting.encoded
+            stream, command = encoded.stream_key, encoded.command_key
             (later if stream in streams or command in commands else batch).append(waiting)
             streams.add(stream)
             commands.add(command)
-            size += waiting.encoded.size
+            size += encoded.size
         self._waiting.extendleft(reversed(later))
         return batch
 
