@@ -18,7 +18,8 @@ from api.workers.observations import Reporter
 from api.workers.process_manager import ProcessManager
 from api.workers.reconciler import Reconciler
 from api.workers.step_observer import StepObserver
-from domain.application.perform_build import BuildPerformer, BuildSettings
+from domain.application.build_steps import BuildSettings
+from domain.application.perform_build import BuildPerformer
 from domain.application.perform_container import ContainerPerformer
 from domain.errors import StoreUnavailable
 from domain.ports import ContainerEngine

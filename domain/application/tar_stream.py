@@ -8,6 +8,7 @@ import msgspec
 
 BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 1024 * 1024
+MAX_SMALL_FILE_BYTES = 1024 * 1024
 _EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
@@ -125,3 +126,16 @@ def _parse(block: bytes) -> tarfile.TarInfo:
     if member.size < 0:
         raise BrokenArchive("A member of the archive has no size")
     return member
+
+
+async def read_small_files(chunks: AsyncIterator[bytes]) -> dict[str, bytes]:
+    """The regular files of a tar by their last name. Raises BrokenArchive for a large one."""
+    reader = TarReader(chunks)
+    files: dict[str, bytes] = {}
+    while (member := await reader.next()) is not None:
+        if member.size > MAX_SMALL_FILE_BYTES:
+            raise BrokenArchive(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
+        if member.isreg():
+            content = b"".join([piece async for piece in reader.content()])
+            files[member.name.rpartition("/")[2]] = content
+    return files
