@@ -84,15 +84,14 @@ class InMemoryEventStore:
         stream = self._streams.setdefault((append.context.tenant, append.stream), [])
         for index, event in enumerate(append.events):
             position = len(self._events) + 1
-            fields = encoded.events[index]
-            leaf = fields.leaf[4:]
+            identity, *_, leaf = [field[4:] for field in encoded.events[index]]
             version += 1
             recorded = RecordedEvent(
                 position=position,
                 tenant=append.context.tenant,
                 stream=append.stream,
                 version=version,
-                event_id=str(UUID(bytes=fields.event_id[4:])),
+                event_id=str(UUID(bytes=identity)),
                 type=type(event).__name__,
                 schema_version=event.schema_version,
                 data=bodies[index].data,
