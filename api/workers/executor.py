@@ -12,11 +12,11 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.workers.crash_points import CrashPoint, CrashPoints
+from api.workers.given_up import report_of
 from api.workers.loops import Wakeable, Worker, WorkerLock, backoff
 from domain.application.command_handler import CommandHandler
 from domain.application.perform_build import BuildPerformer
 from domain.application.perform_container import ContainerPerformer
-from domain.containers.commands import RecordContainerOperationFailed
 from domain.errors import (
     CommandIdReused,
     DomainError,
@@ -236,12 +236,9 @@ class Executor(Worker):
 
     async def _give_up(self, claimed: ClaimedEffect, reason: str) -> bool:
         """An outcome that stays unknown is a fact too."""
-        effect = claimed.effect
-        if not isinstance(effect, ContainerEffects):
+        outcome = report_of(claimed.effect, reason)
+        if outcome is None:
             return False
-        outcome = RecordContainerOperationFailed(
-            container_id=effect.container_id, intent=effect.intent, reason=reason, unknown=True
-        )
         try:
             await self._record(claimed, outcome)
             await self._effects.finish(self._owner, claimed.effect_id)

@@ -1,0 +1,25 @@
+"""What to report of an effect whose outcome stayed unknown however often it was tried."""
+
+from domain.builds.commands import RecordBuildErrored
+from domain.containers.commands import RecordContainerOperationFailed
+from domain.event import Command
+from domain.processes import effects as f
+
+
+def report_of(effect: f.AnyEffect, reason: str) -> Command | None:
+    """None: it is to be tried for as long as it takes."""
+    if isinstance(effect, f.ContainerEffects):
+        return RecordContainerOperationFailed(
+            container_id=effect.container_id, intent=effect.intent, reason=reason, unknown=True
+        )
+    if isinstance(effect, f.SendCommand | f.StopBuild | f.SweepBuild):
+        return None
+    # The next attempt of the build makes everything anew, under other names.
+    steps = f.EnsureRoot | f.CommitRoot | f.RunStep
+    return RecordBuildErrored(
+        build_id=effect.build_id,
+        attempt=effect.attempt,
+        step=effect.step if isinstance(effect, steps) else None,
+        reason=reason,
+        retryable=True,
+    )
