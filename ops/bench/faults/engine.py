@@ -4,10 +4,12 @@ Nothing of it is shared with the machine's engine, and nothing of it stays.
 """
 
 import asyncio
+import math
 import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -28,7 +30,7 @@ class PrivateEngine:
         self._directory = directory
         self._namespace = f"em-{directory.name}"
         self._process: subprocess.Popen[bytes] | None = None
-        self.is_stopping = False
+        self._absences: list[tuple[float, float]] = []
         self.host = f"unix://{directory / 'docker.sock'}"
 
     async def create(self) -> None:
@@ -39,7 +41,6 @@ class PrivateEngine:
     async def start(self) -> None:
         """Returns once it answers."""
         self._remove_stale_pid_files()
-        self.is_stopping = False
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - a daemon, waited for below
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
@@ -49,6 +50,7 @@ class PrivateEngine:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while not await self.answers():  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(PAUSE_SECONDS)
+            self._absences[-1:] = [(began, time.time()) for began, _ in self._absences[-1:]]
         except TimeoutError:
             words = (self._directory / "log").read_text(errors="replace")[-2_000:]
             raise EngineFailed(f"The engine does not answer: {words}") from None
@@ -58,9 +60,13 @@ class PrivateEngine:
         process, self._process = self._process, None
         if process is None:
             return
-        self.is_stopping = True
+        self._absences.append((time.time(), math.inf))
         process.send_signal(number)
         await asyncio.to_thread(process.wait)
+
+    def was_away(self, moment: float) -> bool:
+        """Was it going down, away, or coming up? Then it stops containers by itself."""
+        return any(began <= moment <= ended for began, ended in self._absences)
 
     async def answers(self) -> bool:
         with suppress(EngineFailed):

@@ -65,7 +65,7 @@ class EngineDiary:
         action = event["Action"]
         if action == "kill":
             action = f"kill {attributes.get('signal', '')}"
-        if action == "stop" and self._engine.is_stopping:
+        if action == "stop" and self._engine.was_away(event["timeNano"] / 1e9):
             action = "stop with the engine"
         self._counts[attributes["name"]][action] += 1
         if action == "start" and naming.STEP in attributes:
