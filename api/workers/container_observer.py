@@ -1,11 +1,13 @@
 """Compares what the engine shows of a container with what we know, and reports the difference."""
 
 import asyncio
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import structlog
 
-from api.workers.log_follower import FollowerFactory
+from api.workers.log_follower import FollowerFactory, LogFollower
 from api.workers.observations import Reporter
 from api.workers.whole_log import whole_log
 from domain.application.aggregates import CONTAINERS
@@ -29,6 +31,14 @@ Followed = tuple[str, datetime]
 """A container's name, and when it was started: a restarted one is followed again."""
 
 
+class Following:
+    """The log of one run of a container, being kept."""
+
+    def __init__(self, follower: LogFollower, task: asyncio.Task[StepLog]) -> None:
+        self.follower = follower
+        self.task = task
+
+
 class ContainerObserver:
     def __init__(
         self,
@@ -42,7 +52,9 @@ class ContainerObserver:
         self._handler = handler
         self._reporter = reporter
         self._followers = followers
-        self._following: dict[Followed, asyncio.Task[StepLog]] = {}
+        self._following: dict[Followed, Following] = {}
+        self.on_end: Callable[[str], None] = lambda _: None
+        """Told the container whose log has come to an end: it may be gone."""
 
     async def observe(self, container: EngineContainer) -> None:
         tenant = container.labels[naming.TENANT]
@@ -92,21 +104,27 @@ class ContainerObserver:
         except UnknownStream:
             log.warning("unknown container in the read model", container=living.container_id)
 
-    def forget_all_but(self, names: set[str]) -> None:
-        """Of containers that the engine no longer has nothing is left to follow."""
-        over = [key for key, t in self._following.items() if t.done() and key[0] not in names]
-        for key in over:
-            del self._following[key]
+    @property
+    def followed(self) -> AbstractSet[str]:
+        return {name for name, _ in self._following}
+
+    async def close_logs(self, gone: AbstractSet[str]) -> None:
+        """Of containers that the engine no longer has: once all is kept, nothing will follow."""
+        still = {name for (name, _), each in self._following.items() if not each.task.done()}
+        for followed, each in list(self._following.items()):
+            if followed[0] in gone - still:
+                await each.follower.close()
+                del self._following[followed]
 
     async def stop(self) -> None:
-        tasks = list(self._following.values())
+        tasks = [following.task for following in self._following.values()]
         self._following.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _follow(self, container: EngineContainer, container_id: str) -> None:
-        self._following = {k: t for k, t in self._following.items() if not _over(t)}
+        self._following = {k: f for k, f in self._following.items() if not _over(f.task)}
         if container.started_at is None:
             return
         followed = (container.name, container.started_at)
@@ -117,9 +135,16 @@ class ContainerObserver:
             container.labels[naming.TENANT], naming.container_log(container_id, generation)
         )
         frames = whole_log(self._engine, container.name)
-        self._following[followed] = asyncio.create_task(
+        task = asyncio.create_task(
             follower.follow(frames, close=False), name=f"log {container.name}"
         )
+        task.add_done_callback(lambda ended: self._tell(container.name, ended))
+        self._following[followed] = Following(follower, task)
+
+    def _tell(self, name: str, ended: asyncio.Task[StepLog]) -> None:
+        """One that broke off is begun anew at the next look at everything, not at once."""
+        if not ended.cancelled() and ended.exception() is None:
+            self.on_end(name)
 
 
 def _over(task: asyncio.Task[StepLog]) -> bool:

@@ -67,6 +67,10 @@ class LogFollower:
             await self._logs.close(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
 
+    async def close(self) -> None:
+        """For a log that was followed without closing it: now nothing will follow."""
+        await self._logs.close(self._tenant, self._subject)
+
     def _within_limit(self, frame: LogFrame) -> LogFrame:
         room = self._limits.max_bytes - self._summary.size
         if len(frame.data) <= room:

@@ -57,6 +57,7 @@ class Reconciler(Worker):
         self._woken = asyncio.Event()
         self._names: set[str] = set()
         steps.on_end = self._wake
+        containers.on_end = self._wake
 
     async def run(self) -> None:
         async with self._lock() as lock:
@@ -131,6 +132,8 @@ class Reconciler(Worker):
         names, self._names = self._names, set()
         found = await asyncio.gather(*(self._engine.inspect(name) for name in names))
         await self._observe([each for each in found if each is not None])
+        gone = {name for name, each in zip(names, found, strict=True) if each is None}
+        await self._containers.close_logs(gone)
 
     async def _look_at_everything(self) -> None:
         living = (await self._queries.list_living_containers()).value
@@ -139,7 +142,7 @@ class Reconciler(Worker):
         await self._observe(found)
         present = {container.name for container in found}
         self._steps.forget_all_but(present)
-        self._containers.forget_all_but(present)
+        await self._containers.close_logs(self._containers.followed - present)
         for expected in living:
             if expected.engine_name not in present:
                 await self._containers.observe_gone(expected)

@@ -132,9 +132,14 @@ class StepObserver:
         follower = self._followers(container.labels[naming.TENANT], subject)
         frames = whole_log(self._engine, container.name)
         task = asyncio.create_task(follower.follow(frames), name=f"log {container.name}")
-        task.add_done_callback(lambda _: self.on_end(container.name))
+        task.add_done_callback(lambda ended: self._tell(container.name, ended))
         self._following[container.name] = Following(follower, task)
         return self._following[container.name]
+
+    def _tell(self, name: str, ended: asyncio.Task[StepLog]) -> None:
+        """One that broke off is begun anew at the next look at everything, not at once."""
+        if not ended.cancelled() and ended.exception() is None:
+            self.on_end(name)
 
     async def _report_end(
         self, container: EngineContainer, build: Build, following: Following
