@@ -300,6 +300,11 @@ class EngineImage(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
 
 
+class EngineNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    labels: dict[str, str]
+
+
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A wake-up only: what is true is found by inspecting."""
 
@@ -435,6 +440,10 @@ class ContainerEngine(Protocol):
     async def ensure_network(self, name: str, *, labels: dict[str, str]) -> None: ...
 
     async def remove_network(self, name: str) -> None: ...
+
+    async def list_networks(self, labels: dict[str, str]) -> Sequence[EngineNetwork]:
+        """Those that bear all of these labels."""
+        ...
 
     def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]

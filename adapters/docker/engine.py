@@ -29,6 +29,7 @@ from domain.ports import (
     EngineEvent,
     EngineIdentity,
     EngineImage,
+    EngineNetwork,
     ImageBuildRequest,
     LogFrame,
 )
@@ -150,6 +151,9 @@ class DockerEngine:
 
     async def remove_network(self, name: str) -> None:
         await self._networks.remove(name)
+
+    async def list_networks(self, labels: dict[str, str]) -> Sequence[EngineNetwork]:
+        return await self._networks.list(labels)
 
     def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]

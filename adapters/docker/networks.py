@@ -1,5 +1,6 @@
 """Networks by name. Engines before 25 take one name several times, so we look before and after."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -8,6 +9,7 @@ from adapters.docker import wire
 from adapters.docker.control import ControlClient
 from adapters.docker.errors import refused
 from domain.errors import EngineConflict
+from domain.ports import EngineNetwork
 
 
 class Networks:
@@ -29,6 +31,10 @@ class Networks:
         for network in await self._named(name):
             await self._delete(network.id)
 
+    async def list(self, labels: dict[str, str]) -> Sequence[EngineNetwork]:
+        found = await self._matching({"label": [f"{key}={value}" for key, value in labels.items()]})
+        return [EngineNetwork(name=each.name, labels=each.labels or {}) for each in found]
+
     async def _create(self, name: str, labels: dict[str, str]) -> None:
         reply = await self._control.call(
             "POST",
@@ -38,15 +44,18 @@ class Networks:
         if not reply.ok and reply.status != HTTPStatus.CONFLICT:
             raise refused(reply)
 
-    async def _named(self, name: str) -> list[wire.NetworkReply]:
+    async def _named(self, name: str) -> Sequence[wire.NetworkReply]:
         """Oldest first. The engine's filter also finds names that only contain this one."""
-        filters = msgspec.json.encode({"name": [name]}).decode()
-        reply = await self._control.call("GET", "/networks", query={"filters": filters})
-        if not reply.ok:
-            raise refused(reply)
-        networks = msgspec.json.decode(reply.body, type=list[wire.NetworkReply])
+        networks = await self._matching({"name": [name]})
         same = [network for network in networks if network.name == name]
         return sorted(same, key=lambda network: (network.created, network.id))
+
+    async def _matching(self, filters: Mapping[str, Sequence[str]]) -> Sequence[wire.NetworkReply]:
+        query = {"filters": msgspec.json.encode(filters).decode()}
+        reply = await self._control.call("GET", "/networks", query=query)
+        if not reply.ok:
+            raise refused(reply)
+        return msgspec.json.decode(reply.body, type=tuple[wire.NetworkReply, ...])
 
     async def _delete(self, network_id: str) -> None:
         reply = await self._control.call("DELETE", f"/networks/{network_id}")

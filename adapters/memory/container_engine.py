@@ -26,6 +26,7 @@ from domain.ports import (
     EngineEvent,
     EngineIdentity,
     EngineImage,
+    EngineNetwork,
     ImageBuildRequest,
     LogFrame,
 )
@@ -204,6 +205,14 @@ class InMemoryContainerEngine:
             if any(container.is_active for container in users):
                 raise EngineConflict(f"The network {name} is in use")
             self.networks.pop(name, None)
+
+    async def list_networks(self, labels: dict[str, str]) -> Sequence[EngineNetwork]:
+        with self._call("list_networks", ""):
+            return [
+                EngineNetwork(name=name, labels=found)
+                for name, found in self.networks.items()
+                if labels.items() <= found.items()
+            ]
 
     async def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]

@@ -21,7 +21,7 @@ from domain.containers.commands import (
 from domain.containers.decide import decide
 from domain.containers.state import Container, Status
 from domain.errors import DomainError, UnknownStream
-from domain.ports import ContainerEngine, EngineContainer
+from domain.ports import ContainerEngine, EngineContainer, EngineNetwork
 from domain.processes import naming
 from projections.containers import LivingContainer
 
@@ -92,6 +92,16 @@ class ContainerObserver:
         """It may have been seen before we changed it ourselves, and looked up after."""
         now = await self._engine.inspect(container.name)
         return now is not None and now.status == container.status
+
+    async def observe_network(self, network: EngineNetwork) -> None:
+        """A killed engine may bring back what it had removed; a late call may make it again."""
+        prefix, _, container_id = network.labels.get(naming.AGGREGATE, "").partition("-")
+        if prefix != CONTAINERS.prefix:
+            return
+        loaded = await self._handler.load(CONTAINERS, network.labels[naming.TENANT], container_id)
+        state = loaded.state
+        if isinstance(state, Container) and state.status is Status.REMOVED:
+            await self._engine.remove_network(network.name)
 
     async def observe_gone(self, living: LivingContainer) -> None:
         """The read model says that it should be there, the engine's list lacks it."""

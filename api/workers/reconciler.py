@@ -18,7 +18,14 @@ from api.workers.step_observer import StepObserver
 from domain.engines.commands import ObserveEngine, RecordObservationGap
 from domain.errors import ConcurrencyConflict, EngineRefused
 from domain.event import DEFAULT_TENANT
-from domain.ports import Clock, ContainerEngine, EngineContainer, EngineEvent, Watches
+from domain.ports import (
+    Clock,
+    ContainerEngine,
+    EngineContainer,
+    EngineEvent,
+    EngineNetwork,
+    Watches,
+)
 from domain.processes import naming
 from projections.queries import Queries
 
@@ -148,6 +155,14 @@ class Reconciler(Worker):
                 await self._containers.observe_gone(expected)
         for build in stepping:
             await self._lost_steps.observe(build, present)
+        for network in await self._engine.list_networks(self._labels):
+            await self._observe_network(network)
+
+    async def _observe_network(self, network: EngineNetwork) -> None:
+        try:
+            await self._containers.observe_network(network)
+        except EngineRefused as error:
+            log.warning("look again later", network=network.name, reason=str(error))
 
     async def _observe(self, found: Sequence[EngineContainer]) -> None:
         for container in found:
