@@ -1,5 +1,7 @@
 """The same container as ours, made by hand: what the service is compared with."""
 
+from typing import cast
+
 import docker
 from docker import APIClient
 from docker.types import LogConfig
@@ -28,10 +30,13 @@ def create(client: APIClient, image: str, command: tuple[str, ...], limits: Limi
         init=True,
         log_config=LogConfig(type="json-file", config={"max-size": "1000p", "mode": "blocking"}),
     )
-    created = client.create_container(
-        image, list(command), host_config=host, labels={LABEL: "1"}, stop_signal="KILL"
+    created = cast(
+        "dict[str, str]",
+        client.create_container(  # pyright: ignore[reportUnknownMemberType]  # its stubs are partial
+            image, list(command), host_config=host, labels={LABEL: "1"}, stop_signal="KILL"
+        ),
     )
-    return str(created["Id"])
+    return created["Id"]
 
 
 def remove(client: APIClient, container: str) -> None:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import msgspec
@@ -54,16 +54,16 @@ class Side(msgspec.Struct):
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
     seconds, rounds = (1.0, 1) if quick else (3.0, 5)
-    lines: list[str] = []
     with running_service("serve") as service, _bare_handler() as bare_port:
-        for connections in CONNECTIONS:
-            compared, line = _compare(service, bare_port, connections, seconds, rounds)
-            lines.append(line)
+        found = [_compare(service, bare_port, many, seconds, rounds) for many in CONNECTIONS]
     return Section(
         title="commands over HTTP, beside a bare aiohttp handler",
         to_reach=f"{TO_REACH} of its requests a second, at {CONNECTIONS[-1]} connections",
-        reached=compared.ratio >= TO_REACH,
-        lines=(*lines, f"- {rounds} rounds of {seconds:.0f} s each, POST {PATH}"),
+        reached=found[-1][0].ratio >= TO_REACH,
+        lines=(
+            *(line for _, line in found),
+            f"- {rounds} rounds of {seconds:.0f} s each, POST {PATH}",
+        ),
     )
 
 
@@ -88,7 +88,7 @@ def _compare(
 
 
 @contextmanager
-def _bare_handler() -> Iterator[int]:
+def _bare_handler() -> Generator[int]:
     port = free_port()
     command = (sys.executable, "-m", "ops.bench.bare_handler", str(port))
     process = subprocess.Popen(command)  # noqa: S603 - our own program

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
 
 
 @contextmanager
-def _up() -> Iterator[int]:
+def _up() -> Generator[int]:
     """The process id of the supervisor of a whole service."""
     with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
         command = (sys.executable, "-m", "api.cli.main", "up", "--data-dir", directory)

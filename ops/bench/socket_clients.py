@@ -6,9 +6,9 @@ Each event carries the time at which its append began, so a client needs to find
 import asyncio
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
 from typing import cast
 
@@ -48,16 +48,16 @@ class Clients:
 
 
 @contextmanager
-def connected(plan: Plan) -> Iterator[Clients]:
+def connected(plan: Plan) -> Generator[Clients]:
     context = get_context("spawn")
-    here, there = context.Pipe()
+    here, there = Pipe()
     process = context.Process(target=_run, args=(plan, there), daemon=True)
     process.start()
     try:
         if not here.poll(LATE_SECONDS):
             raise TimeoutError("The clients could not connect")
         here.recv()
-        yield Clients(here, plan.clients)
+        yield Clients(here, plan.clients)  # pyright: ignore[reportArgumentType]  # Linux
     finally:
         process.terminate()
         process.join()
