@@ -20,7 +20,7 @@ ratios of the rounds, followed by the smallest and the largest.
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
-    """reached: None where there is nothing to reach. lines: Markdown."""
+    """reached: None where only the figures say it. lines: Markdown."""
 
     title: str
     to_reach: str
@@ -33,7 +33,7 @@ Row = Callable[[bool], Section]
 
 
 def as_text(section: Section, *, took_seconds: float) -> str:
-    verdict = {True: "reached", False: "NOT reached", None: "nothing to reach"}[section.reached]
+    verdict = {True: "reached", False: "NOT reached", None: "see the figures"}[section.reached]
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     load = os.getloadavg()
     return "\n".join(
