@@ -39,21 +39,25 @@ class PrivateEngine:
         await self._inside("ip", "link", "set", "lo", "up")
 
     async def start(self) -> None:
-        """Returns once it answers."""
-        self._remove_stale_pid_files()
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - a daemon, waited for below
-                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )  # fmt: skip
+        """Returns once it answers. One that ends at once is started again, as by any supervisor."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                while not await self.answers():  # noqa: ASYNC110 - it tells nobody
+                while not await self.answers():
+                    if self._process is None or self._process.poll() is not None:
+                        self._launch()
                     await asyncio.sleep(PAUSE_SECONDS)
             self._absences[-1:] = [(began, time.time()) for began, _ in self._absences[-1:]]
         except TimeoutError:
             words = (self._directory / "log").read_text(errors="replace")[-2_000:]
             raise EngineFailed(f"The engine does not answer: {words}") from None
+
+    def _launch(self) -> None:
+        self._remove_stale_pid_files()
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a daemon, ended by `stop`
+                self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )  # fmt: skip
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """By SIGTERM in good order; by SIGKILL it leaves its containers running."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -22,15 +22,23 @@ class EngineDiary:
         self._steps: Counter[str] = Counter()
         self._known: set[bytes] = set()
         self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._is_stopping = False
 
-    def start(self) -> None:
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow(), name="engine diary")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     async def stop(self) -> None:
+        self._is_stopping = True
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
 
     def of(self, name: str) -> Counter[str]:
         return self._counts[name]
@@ -42,22 +50,19 @@ class EngineDiary:
         return self._steps
 
     async def _follow(self) -> None:
-        while True:
-            process = await asyncio.create_subprocess_exec(
+        """Never cancelled: who is cancelled while a process starts may wait for it in vain."""
+        while not self._is_stopping:
+            self._process = process = await asyncio.create_subprocess_exec(
                 "docker", "-H", self._engine.host, "events", "--since", "1", "--format",
                 "{{json .}}", "--filter", "type=container",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-            try:
-                assert process.stdout is not None
-                async for line in process.stdout:
-                    if line not in self._known:  # an engine tells its last ones again
-                        self._known.add(line)
-                        self._note(msgspec.json.decode(line))
-            finally:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            assert process.stdout is not None
+            async for line in process.stdout:
+                if line not in self._known:  # an engine tells its last ones again
+                    self._known.add(line)
+                    self._note(msgspec.json.decode(line))
+            await process.wait()
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _note(self, event: dict[str, Any]) -> None:

@@ -48,15 +48,15 @@ async def run_kills(
 async def _kill_under_load(
     service: HandRun, engine: PrivateEngine, plan: Plan, load_of: dict[str, object], seed: int
 ) -> KillsReport:
-    diary = EngineDiary(engine)
-    diary.start()
     killer = Killer(service, plan)
     began = time.monotonic()
-    async with CarefulClient(service.address, service.key) as client:
+    async with (
+        CarefulClient(service.address, service.key) as client,
+        EngineDiary(engine) as diary,
+    ):
         load = Load(client, seed=seed, **load_of)  # type: ignore[arg-type]  # ours, see above
         await load.until(killer.run())
         verdict = await judge(service.owner_url, engine, diary, client.seen)
-    await diary.stop()
     return KillsReport(
         kills=killer.done,
         by_themselves=killer.by_themselves,

@@ -66,15 +66,13 @@ async def run_restarts(
                 directory, engine=engine.host, base_image=image, output=directory / "up.log"
             ) as service,
             CarefulClient(service.address, service.key) as client,
+            EngineDiary(engine) as diary,
         ):
-            diary = EngineDiary(engine)
-            diary.start()
             load = Load(client, image=image, containers=containers, builds=builds, seed=seed)
             breaker = Breaker(service, engine)
             await load.until(breaker.run(count))
             owner_url = await service.owner_url()
             verdict = await judge(owner_url, engine, diary, client.seen)
-            await diary.stop()
             _judge_unavailable(verdict, client, breaker.outages)
             await _judge_gaps(verdict, owner_url, breaker.outages)
             if keep is not None:
