@@ -57,6 +57,8 @@ class EngineDiary:
                 "{{json .}}", "--filter", "type=container",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
+            if self._is_stopping:
+                process.kill()
             assert process.stdout is not None
             async for line in process.stdout:
                 if line not in self._known:  # an engine tells its last ones again
