@@ -23,7 +23,7 @@ class EngineDiary:
         self._known: set[bytes] = set()
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._follow(), name="engine diary")
@@ -33,7 +33,7 @@ class EngineDiary:
         await self.stop()
 
     async def stop(self) -> None:
-        self._is_stopping = True
+        self._stopping.set()
         if self._process is not None:
             with suppress(ProcessLookupError):
                 self._process.kill()
@@ -51,13 +51,13 @@ class EngineDiary:
 
     async def _follow(self) -> None:
         """Never cancelled: who is cancelled while a process starts may wait for it in vain."""
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             self._process = process = await asyncio.create_subprocess_exec(
                 "docker", "-H", self._engine.host, "events", "--since", "1", "--format",
                 "{{json .}}", "--filter", "type=container",
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-            if self._is_stopping:
+            if self._stopping.is_set():
                 process.kill()
             assert process.stdout is not None
             async for line in process.stdout:
