@@ -134,7 +134,7 @@ async def _follow(client: ApiClient, identifier: str, size: int) -> float:
     path = f"/v1/containers/{identifier}/log"
     async with asyncio.timeout(FOLLOW_SECONDS):
         while received < size:
-            query = {"follow": "true", "offset": received}
+            query: dict[str, str | int | None] = {"follow": "true", "offset": received}
             async with client.open(path, query) as response:
                 async for piece in response.content.iter_any():
                     began = began or time.perf_counter()
