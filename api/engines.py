@@ -14,5 +14,7 @@ async def engine(settings: Settings) -> AsyncGenerator[DockerEngine]:
         tls_verify=settings.engine.tls_verify,
         certificates=settings.engine.cert_path or None,
     )
-    async with await DockerEngine.open(address) as opened:
+    async with await DockerEngine.open(
+        address, network_pool=settings.engine.network_pool
+    ) as opened:
         yield opened

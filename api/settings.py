@@ -7,6 +7,7 @@ Nothing else reads `os.environ`.
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -16,6 +17,7 @@ from msgspec import Meta
 PREFIX = "EULERMAKER_"
 FILE_NAME = "eulermaker.toml"
 MEBIBYTE = 1024 * 1024
+SMALLEST_POOL = 26
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -63,11 +65,29 @@ class RedisSettings(Section, frozen=True, kw_only=True):
 
 
 class EngineSettings(Section, frozen=True, kw_only=True):
-    """As the docker command understands DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH."""
+    """As the docker command understands DOCKER_HOST, DOCKER_TLS_VERIFY and DOCKER_CERT_PATH.
+
+    network_pool: addresses of the networks that we make in the engine; of no use elsewhere.
+    """
 
     host: str = ""
     tls_verify: bool = False
     cert_path: str = ""
+    network_pool: str = "10.213.0.0/16"
+
+    def __post_init__(self) -> None:
+        if not _is_pool(self.network_pool):
+            raise ValueError(
+                f"network_pool is {self.network_pool!r}, but must be a range of IPv4 addresses of"
+                f" /{SMALLEST_POOL} or larger, like 10.213.0.0/16"
+            )
+
+
+def _is_pool(text: str) -> bool:
+    try:
+        return IPv4Network(text).prefixlen <= SMALLEST_POOL
+    except ValueError:
+        return False
 
 
 class BuildSettings(Section, frozen=True, kw_only=True):

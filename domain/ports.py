@@ -245,6 +245,9 @@ class EffectStore(Protocol):
         ...
 
 
+FEW_HOSTS = 10
+
+
 class EngineIdentity(msgspec.Struct, frozen=True, kw_only=True):
     engine_id: str
     name: str
@@ -437,7 +440,11 @@ class ContainerEngine(Protocol):
 
     async def pull(self, reference: str) -> EngineImage: ...
 
-    async def ensure_network(self, name: str, *, labels: dict[str, str]) -> None: ...
+    async def ensure_network(
+        self, name: str, *, labels: dict[str, str], hosts: int = FEW_HOSTS
+    ) -> None:
+        """hosts: how many containers it must have room for."""
+        ...
 
     async def remove_network(self, name: str) -> None: ...
 

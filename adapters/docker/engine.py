@@ -21,8 +21,10 @@ from adapters.docker.networks import Networks
 from adapters.docker.registry import why_unobtainable
 from adapters.docker.relay import SshRelay
 from adapters.docker.streams import StreamClient
+from adapters.docker.subnets import SubnetPool
 from domain.containers.spec import Limits
 from domain.ports import (
+    FEW_HOSTS,
     BuildOutput,
     EngineContainer,
     EngineContainerSpec,
@@ -34,6 +36,8 @@ from domain.ports import (
     LogFrame,
 )
 
+NETWORK_POOL = "10.213.0.0/16"
+
 
 class DockerEngine:
     """`async with await DockerEngine.open(address) as engine`, or `close()` it.
@@ -41,21 +45,24 @@ class DockerEngine:
     Opening connects to nothing yet: an engine that is down is found by the first call.
     """
 
-    def __init__(self, where: Endpoint, relay: SshRelay | None = None) -> None:
+    def __init__(
+        self, where: Endpoint, relay: SshRelay | None = None, *, network_pool: str = NETWORK_POOL
+    ) -> None:
         self._relay = relay
         self._control = ControlClient(where)
         self._streams = StreamClient(where, self._control)
         self._containers = Containers(self._control)
         self._images = Images(self._control, self._streams, self._containers)
-        self._networks = Networks(self._control)
+        self._networks = Networks(self._control, SubnetPool(network_pool))
 
     @classmethod
-    async def open(cls, address: EngineAddress) -> Self:
+    async def open(cls, address: EngineAddress, *, network_pool: str = NETWORK_POOL) -> Self:
+        """network_pool: what our networks get their addresses from. Raises ValueError."""
         destination = ssh_destination(address)
         if destination is None:
-            return cls(endpoint(address))
+            return cls(endpoint(address), network_pool=network_pool)
         relay = SshRelay(destination)
-        return cls(Endpoint(socket=await relay.start()), relay)
+        return cls(Endpoint(socket=await relay.start()), relay, network_pool=network_pool)
 
     async def close(self) -> None:
         await self._streams.close()
@@ -146,8 +153,10 @@ class DockerEngine:
     async def pull(self, reference: str) -> EngineImage:
         return await self._images.pull(reference)
 
-    async def ensure_network(self, name: str, *, labels: dict[str, str]) -> None:
-        await self._networks.ensure(name, labels=labels)
+    async def ensure_network(
+        self, name: str, *, labels: dict[str, str], hosts: int = FEW_HOSTS
+    ) -> None:
+        await self._networks.ensure(name, labels=labels, hosts=hosts)
 
     async def remove_network(self, name: str) -> None:
         await self._networks.remove(name)

@@ -2,24 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from ipaddress import IPv4Network
+from itertools import islice
 
 import msgspec
 
 from adapters.docker import wire
 from adapters.docker.control import ControlClient
-from adapters.docker.errors import refused
-from domain.errors import EngineConflict
+from adapters.docker.errors import Reply, refused
+from adapters.docker.subnets import SubnetPool
+from domain.errors import EngineConflict, EngineRefused
 from domain.ports import EngineNetwork
+
+RACES = 20
+"""How many subnets may turn out to be taken between our look and our call."""
+OVERLAPS = "pool overlaps"
 
 
 class Networks:
-    def __init__(self, control: ControlClient) -> None:
+    def __init__(self, control: ControlClient, pool: SubnetPool) -> None:
         self._control = control
+        self._pool = pool
 
-    async def ensure(self, name: str, *, labels: dict[str, str]) -> None:
+    async def ensure(self, name: str, *, labels: dict[str, str], hosts: int) -> None:
         found = await self._named(name)
         if not found:
-            await self._create(name, labels)
+            await self._create(name, labels, hosts)
             found = await self._named(name)
         oldest, *duplicates = found
         if not labels.items() <= (oldest.labels or {}).items():
@@ -35,14 +43,31 @@ class Networks:
         found = await self._matching({"label": [f"{key}={value}" for key, value in labels.items()]})
         return [EngineNetwork(name=each.name, labels=each.labels or {}) for each in found]
 
-    async def _create(self, name: str, labels: dict[str, str]) -> None:
-        reply = await self._control.call(
+    async def _create(self, name: str, labels: dict[str, str], hosts: int) -> None:
+        taken = [subnet for network in await self._matching({}) for subnet in network.subnets]
+        for subnet in islice(self._pool.free(name, hosts, taken), RACES):
+            reply = await self._create_in(subnet, name, labels)
+            if reply.ok or reply.status == HTTPStatus.CONFLICT:
+                return
+            if OVERLAPS not in reply.message.lower():
+                raise refused(reply)
+        raise EngineRefused(
+            f"No subnet of {self._pool} is free for another network: remove containers with"
+            " isolated networks, or set engine.network_pool to a larger range."
+        )
+
+    async def _create_in(self, subnet: IPv4Network, name: str, labels: dict[str, str]) -> Reply:
+        return await self._control.call(
             "POST",
             "/networks/create",
-            body={"Name": name, "CheckDuplicate": True, "Driver": "bridge", "Labels": labels},
+            body={
+                "Name": name,
+                "CheckDuplicate": True,
+                "Driver": "bridge",
+                "IPAM": {"Driver": "default", "Config": [{"Subnet": str(subnet)}]},
+                "Labels": labels,
+            },
         )
-        if not reply.ok and reply.status != HTTPStatus.CONFLICT:
-            raise refused(reply)
 
     async def _named(self, name: str) -> Sequence[wire.NetworkReply]:
         """Oldest first. The engine's filter also finds names that only contain this one."""

@@ -1,6 +1,7 @@
 """The engine's JSON, as far as we read it, and how it becomes the port's types."""
 
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 
 import msgspec
 
@@ -62,11 +63,26 @@ class ProgressReply(msgspec.Struct):
     aux: dict[str, object] = {}
 
 
+class SubnetReply(msgspec.Struct, rename="pascal"):
+    subnet: str = ""
+
+
+class AddressesReply(msgspec.Struct, rename="pascal"):
+    config: list[SubnetReply] | None = None
+
+
 class NetworkReply(msgspec.Struct, rename="pascal"):
     id: str
     name: str
     created: str
     labels: dict[str, str] | None = None
+    addresses: AddressesReply | None = msgspec.field(default=None, name="IPAM")
+
+    @property
+    def subnets(self) -> list[IPv4Network]:
+        known = (self.addresses.config if self.addresses else None) or []
+        texts = (each.subnet for each in known)
+        return [IPv4Network(text, strict=False) for text in texts if text and ":" not in text]
 
 
 class VersionReply(msgspec.Struct, rename="pascal"):

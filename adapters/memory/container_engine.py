@@ -20,6 +20,7 @@ from domain.errors import (
     EngineUnavailable,
 )
 from domain.ports import (
+    FEW_HOSTS,
     BuildOutput,
     EngineContainer,
     EngineContainerSpec,
@@ -193,7 +194,13 @@ class InMemoryContainerEngine:
         with self._call("pull", reference):
             return self.images.get(reference)
 
-    async def ensure_network(self, name: str, *, labels: dict[str, str]) -> None:
+    async def ensure_network(
+        self,
+        name: str,
+        *,
+        labels: dict[str, str],
+        hosts: int = FEW_HOSTS,  # noqa: ARG002
+    ) -> None:
         with self._call("ensure_network", name):
             found = self.networks.setdefault(name, labels)
             if not labels.items() <= found.items():

@@ -14,6 +14,7 @@ from domain.processes import effects as f
 from domain.processes import naming
 
 PACKAGES = f"{naming.PREFIX}packages-sha256"
+MANY_BUILDS = 1_000  # may fetch packages at the same time
 
 
 class BuildRoots:
@@ -37,7 +38,9 @@ class BuildRoots:
             script = recipe.prepare_script(_missing(build))
         network = naming.build_network(self._settings.installation)
         await self._engine.ensure_network(
-            network, labels={naming.INSTALLATION: self._settings.installation}
+            network,
+            labels={naming.INSTALLATION: self._settings.installation},
+            hosts=MANY_BUILDS,
         )
         return await self._steps.begin(
             claimed,
