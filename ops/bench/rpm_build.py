@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import aiohttp
 import msgspec
 
 from api.cli.client import ApiClient
@@ -33,6 +32,7 @@ RATIO, EXTRA_SECONDS = 1.05, 3.0
 DEMO = CHECKOUT / "ops" / "demo"
 SOURCES = CHECKOUT / "var" / "bench"
 BUILD_SECONDS = 900.0
+ENDS = "BuildSucceeded,BuildFailed,BuildErrored"
 
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
@@ -67,12 +67,11 @@ async def _rounds(client: ApiClient, files: list[LocalFile], rounds: int) -> Com
     spec = BuildSpec(name="hello", source=_source(files))
     ours: list[float] = []
     theirs: list[float] = []
-    types = "BuildSucceeded,BuildFailed,BuildErrored"
-    async with client, client.websocket("/v1/events", {"types": types}) as socket:
+    async with client:
         await ensure_uploaded(client, files, shown=False)
-        _, warm = await _ours(client, socket, spec)
+        _, warm = await _ours(client, spec)
         for _ in range(rounds):
-            ours.append((await _ours(client, socket, spec))[0])
+            ours.append((await _ours(client, spec))[0])
             theirs.append(await asyncio.to_thread(_theirs, warm, spec, files))
     return Compared(ours, theirs)
 
@@ -84,13 +83,12 @@ def _source(files: list[LocalFile]) -> RpmSource:
     return RpmSource(spec=spec, sources=tuple(sources))
 
 
-async def _ours(
-    client: ApiClient, socket: aiohttp.ClientWebSocketResponse, spec: BuildSpec
-) -> tuple[float, BuildDetails]:
-    began = time.perf_counter()
-    answer = await client.command("/v1/builds", spec)
-    identifier = msgspec.json.decode(answer, type=Accepted).id
-    ended = await wait_for(socket, f"build-{identifier}")
+async def _ours(client: ApiClient, spec: BuildSpec) -> tuple[float, BuildDetails]:
+    async with client.websocket("/v1/events", {"types": ENDS}) as socket:
+        began = time.perf_counter()
+        answer = await client.command("/v1/builds", spec)
+        identifier = msgspec.json.decode(answer, type=Accepted).id
+        ended = await wait_for(socket, f"build-{identifier}")
     took = time.perf_counter() - began
     path, query = f"/v1/builds/{identifier}", {"min_position": ended.position}
     details = (await client.read(path, Answer[BuildDetails], query)).value
