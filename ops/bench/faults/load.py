@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.bench.faults.client import Acknowledged, CarefulClient, WrongAnswer
 
-SETTLE_SECONDS = 300.0
+SETTLE_SECONDS = 600.0
 LOOK_SECONDS = 0.15
 OPERATIONS = ("pause", "unpause", "stop", "start", "restart", "kill", "signal", "rename", "limits")
 FIRST, LAST = 2, 7
