@@ -15,7 +15,8 @@ INTRODUCTION = """# Bench results
 
 Written by `ops/bench/run`: the newest figures of each row as they came out, good or bad. Each row
 and its peer or limit ran in turns in the same run on the same machine; ratios are medians of the
-ratios of the rounds, followed by the smallest and the largest.
+ratios of the rounds, followed by the smallest and the largest. Where the load average is above 1.5,
+other work ran on the machine meanwhile: such figures say little until they are taken again.
 """
 
 
