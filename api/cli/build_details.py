@@ -3,6 +3,7 @@
 import click
 
 from api.cli import output
+from domain.builds.state import Phase
 from projections.build_rows import Attempt, BuildDetails, Failure
 
 SHOWN_LINES = 20
@@ -26,12 +27,12 @@ def show_build(build: BuildDetails) -> None:
         _show_attempt(attempt)
 
 
-def show_failure(failure: Failure) -> None:
+def show_failure(failure: Failure, phase: Phase) -> None:
     """Enough to know what to do, without the whole log."""
     click.secho(output.terminal_safe(failure.reason), fg="red", bold=True)
     output.show_fields(
         (
-            ("Fault", FAULTS[failure.fault]),
+            ("Fault", None if phase is Phase.CANCELLED else FAULTS[failure.fault]),
             ("Step", failure.step.value if failure.step else None),
             ("Phase", failure.phase),
             ("Exit code", failure.exit_code),
@@ -72,4 +73,4 @@ def _show_attempt(attempt: Attempt) -> None:
     if attempt.image:
         output.show_fields((("Image", attempt.image.image), ("Image id", attempt.image.image_id)))
     if attempt.failure:
-        show_failure(attempt.failure)
+        show_failure(attempt.failure, attempt.phase)

@@ -133,4 +133,4 @@ def _show_outcome(build: BuildDetails) -> None:
     if attempt.image is not None:
         click.echo(f"  {attempt.image.image}  {attempt.image.image_id}", err=True)
     if attempt.failure is not None:
-        show_failure(attempt.failure)
+        show_failure(attempt.failure, attempt.phase)

@@ -64,7 +64,12 @@ async def submit(
 ) -> int | None:
     """Build an RPM from SPEC and SOURCES, or an image with --image.
 
-    Files that the service has already are not sent again.
+    Files that the service has already are not sent again. With --follow Ctrl-C ends the watching,
+    not the build.
+
+    \b
+    eulermaker build submit hello.spec hello-2.12.tar.gz --follow
+    eulermaker build submit --image ./app --follow
     """
     if (spec is None) == (context is None):
         raise click.UsageError("Name a SPEC with its SOURCES, or a directory with --image.")

@@ -70,7 +70,7 @@ async def list_builds(
 @click.option("--as-of", help="A position of the log, or a time like 2026-01-31T12:00:00Z.")
 @client_command
 async def show(client: ApiClient, *, build: str, as_of: str | None, as_json: bool) -> None:
-    """Show a build: its attempts, steps, artifacts, and why it failed."""
+    """Show a build: attempts, steps, artifacts, failure."""
     build_id = await find_build(client, build)
     if as_json or as_of:
         output.show_json(await client.get(f"/v1/builds/{build_id}", {"as_of": as_of}))
@@ -158,7 +158,7 @@ async def fetch(
 
 @build.command("cancel")
 @click.argument("build")
-@click.option("--reason", default="", help="For the record.")
+@click.option("--reason", default="", help="Recorded for ever: write nothing personal.")
 @client_command
 async def cancel(client: ApiClient, *, build: str, reason: str, as_json: bool) -> None:
     """Stop a build; its containers end within seconds."""

@@ -1,6 +1,7 @@
 """The HTTP client of the command line. Every call has a deadline; only what may be repeated is."""
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -180,4 +181,9 @@ def _retry_after(headers: Mapping[str, Any]) -> float:
 
 
 def _reason(error: BaseException) -> str:
+    """Without what only a programmer understands."""
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "its answer broke off"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.errno:
+        return os.strerror(error.errno).lower()
     return str(error) or type(error).__name__

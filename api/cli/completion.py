@@ -10,7 +10,10 @@ from click.shell_completion import get_completion_class
 def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of SHELL.
 
-    For bash: eval "$(eulermaker completion bash)" in ~/.bashrc.
+    \b
+    bash, in ~/.bashrc:  eval "$(eulermaker completion bash)"
+    zsh, in ~/.zshrc:    eval "$(eulermaker completion zsh)"
+    fish:                eulermaker completion fish > ~/.config/fish/completions/eulermaker.fish
     """
     kind = get_completion_class(shell)
     if kind is None:

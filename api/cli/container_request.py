@@ -13,6 +13,7 @@ from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from api.cli.wire import Accepted
 from domain.containers.spec import ContainerSpec, Limits
+from domain.containers.state import Status
 from projections.answer import Answer
 from projections.containers import ContainerDetails
 
@@ -27,11 +28,19 @@ NEVER_RAN = 125
 @click.argument("image")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--name", required=True, help="What you call it.")
-@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE")
-@click.option("--secret", multiple=True, metavar="NAME", help="Its value is asked for.")
+@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
+@click.option(
+    "--secret", multiple=True, metavar="NAME", help="A variable whose value is asked for."
+)
 @click.option("--memory", type=BYTES, default=DEFAULT.memory_bytes, help="Like 512M.")
 @click.option("--cpus", type=CPUS, default=DEFAULT.cpu_millis, help="Like 2 or 0.5.")
-@click.option("--network", type=click.Choice(["none", "isolated"]), default="none")
+@click.option(
+    "--network",
+    type=click.Choice(["none", "isolated"]),
+    default="none",
+    show_default=True,
+    help="isolated: one of its own, with a way out.",
+)
 @click.option("--user", help="As whom its command runs.")
 @click.option("--workdir", help="Where its command runs.")
 @click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
@@ -54,9 +63,12 @@ async def run(
     start: bool,
     as_json: bool,
 ) -> int | None:
-    """Run COMMAND in a container of IMAGE: limited, without privileges or host mounts.
+    """Run COMMAND in a container of IMAGE.
 
-    Options stand before IMAGE.
+    It is limited, and has no privileges and no mounts of the host. Options stand before IMAGE.
+
+    \b
+    eulermaker container run --name greet --follow openeuler/openeuler:24.03-lts echo hello
     """
     spec = ContainerSpec(
         image=image,
@@ -89,7 +101,9 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
         raise
     ended = await read_container_outcome(client, path)
     if ended.exit_code is None:
-        click.echo(output.terminal_safe(ended.failure or "It did not run."), err=True)
+        removed = ended.started_at is not None and ended.status is Status.REMOVED
+        reason = "It was removed before it ended." if removed else "It did not run."
+        click.echo(output.terminal_safe(ended.failure or reason), err=True)
         return NEVER_RAN
     return ended.exit_code
 

@@ -89,6 +89,6 @@ async def revoke(client: ApiClient, *, key_id: str, reason: str, as_json: bool) 
 @click.argument("key_id")
 @client_command
 async def erase_label(client: ApiClient, *, key_id: str, as_json: bool) -> None:
-    """Forget what a key is called; the key goes on, and so does the record of what it did."""
+    """Forget what a key is called; the key goes on."""
     answer = await client.command(f"/v1/keys/{key_id}/label", method="DELETE")
     output.show_accepted(answer, f"The label of key {key_id} is erased.", as_json=as_json)
