@@ -20,7 +20,8 @@ async def manifest(request: web.Request) -> web.Response:
         code = CODES[status]
         return web.json_response({"errors": [{"code": code, "message": code}]}, status=status)
     config = {"mediaType": "application/octet-stream", "size": 2, "digest": DIGEST}
-    body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": []}
+    layers: list[str] = []
+    body = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers}
     headers = {"Content-Type": MANIFEST, "Docker-Content-Digest": DIGEST}
     return web.json_response(body, headers=headers)
 
