@@ -60,9 +60,7 @@ def project(row: KeyRow | None, recorded: RecordedEvent) -> KeyRow | None:
 
 def key_of(recorded: RecordedEvent) -> Key | None:
     match recorded.event:
-        case (
-            KeyCreated(key_id=key_id) | KeyRevoked(key_id=key_id) | KeyLabelErased(key_id=key_id)
-        ):
+        case KeyCreated(key_id=key_id) | KeyRevoked(key_id=key_id) | KeyLabelErased(key_id=key_id):
             return recorded.tenant, key_id
         case _:
             return None

@@ -108,6 +108,9 @@ class InMemoryEffectStore:
         for kept in self._kept.values():
             kept.owner = None
 
+    def is_empty(self) -> bool:
+        return not self._kept
+
     async def depth(self) -> int:
         now = self._clock()
         return sum(kept.due_at <= now for kept in self._kept.values())

@@ -15,11 +15,10 @@ def report_of(effect: f.AnyEffect, reason: str) -> Command | None:
     if isinstance(effect, f.SendCommand | f.StopBuild | f.SweepBuild):
         return None
     # The next attempt of the build makes everything anew, under other names.
-    steps = f.EnsureRoot | f.CommitRoot | f.RunStep
     return RecordBuildErrored(
         build_id=effect.build_id,
         attempt=effect.attempt,
-        step=effect.step if isinstance(effect, steps) else None,
+        step=effect.step if isinstance(effect, f.EnsureRoot | f.CommitRoot | f.RunStep) else None,
         reason=reason,
         retryable=True,
     )

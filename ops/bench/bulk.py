@@ -38,6 +38,7 @@ def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
     ours: list[float] = []
     values: list[float] = []
     prepared: list[float] = []
+    rows_each = 0
     with running_postgres() as url:
         server = PostgresServer(url)
         for _ in range(rounds):

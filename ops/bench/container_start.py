@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -71,7 +71,7 @@ async def _rounds(client: ApiClient, rounds: int) -> Compared:
 
 
 @asynccontextmanager
-async def _events(client: ApiClient) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+async def _events(client: ApiClient) -> AsyncGenerator[aiohttp.ClientWebSocketResponse]:
     wanted = "ContainerStarted,ContainerRemoved,ContainerOperationFailed"
     async with client.websocket("/v1/events", {"types": wanted}) as socket:
         yield socket
@@ -103,7 +103,7 @@ def _theirs(client: APIClient, image: str) -> float:
     container = engine_peers.create(client, image, COMMAND, Limits())
     try:
         client.start(container)
-        client.inspect_container(container)
+        client.inspect_container(container)  # pyright: ignore[reportUnknownMemberType] - the stubs
         took = time.perf_counter() - began
     finally:
         engine_peers.remove(client, container)

@@ -10,7 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -217,7 +217,7 @@ def _an_append() -> Append:
 
 
 @contextmanager
-def _relay(service: RunningService) -> Iterator[int]:
+def _relay(service: RunningService) -> Generator[int]:
     with psycopg.connect(service.owner_url, autocommit=True) as connection:
         connection.execute(TABLE)
     port = free_port()

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,7 +109,7 @@ async def _remove(client: ApiClient, identifier: str) -> None:
 
 
 @contextmanager
-def _held(process: int) -> Iterator[None]:
+def _held(process: int) -> Generator[None]:
     os.kill(process, signal.SIGSTOP)
     try:
         yield

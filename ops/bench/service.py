@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
@@ -45,7 +45,7 @@ class RunningService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def running_service(*roles: str) -> Iterator[RunningService]:
+def running_service(*roles: str) -> Generator[RunningService]:
     """As `eulermaker up` starts them, but for rate limits that no bench can reach."""
     with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
         postgres, redis = EmbeddedPostgres(Path(directory)), EmbeddedRedis(Path(directory))
@@ -92,7 +92,7 @@ def _environment(directory: str, url: str, redis_url: str, port: int) -> dict[st
 @contextmanager
 def _running(
     roles: Sequence[str], environment: dict[str, str], directory: Path
-) -> Iterator[dict[str, int]]:
+) -> Generator[dict[str, int]]:
     started: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for role in roles:

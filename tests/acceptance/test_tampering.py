@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def _verify(service: HandRun, url: str, checkpoint: Path | None = None) -> Verif
 
 
 @contextmanager
-def _copy(owner_url: str, name: str) -> Iterator[str]:
+def _copy(owner_url: str, name: str) -> Generator[str]:
     """A copy of the service's database."""
     parts = urlsplit(owner_url)
     source = parts.path.removeprefix("/")

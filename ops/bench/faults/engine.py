@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
@@ -153,7 +153,7 @@ class PrivateEngine:
 
 
 @asynccontextmanager
-async def private_engine(images: Sequence[str]) -> AsyncIterator[PrivateEngine]:
+async def private_engine(images: Sequence[str]) -> AsyncGenerator[PrivateEngine]:
     """images: copied from the machine's engine."""
     engine = PrivateEngine(Path(tempfile.mkdtemp(prefix="faults-")))
     try:

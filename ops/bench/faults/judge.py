@@ -222,8 +222,9 @@ def _judge_objects(verdict: Verdict, evidence: Evidence) -> None:
     verdict.count("containers requested", len(evidence.containers))
     verdict.count("of them still there", len(living))
     verdict.none_of("engine containers orphaned", sorted(set(in_engine) - set(living)))
-    labels = Counter(
-        (found["Config"]["Labels"] or {}).get(naming.AGGREGATE) for found in in_engine.values()
+    labels = Counter[str](
+        str(dict(found["Config"]["Labels"] or {}).get(naming.AGGREGATE))
+        for found in in_engine.values()
     )
     verdict.none_of("engine containers doubled", [n for n, c in labels.items() if c > 1])
     disagreeing = list[str]()

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 
@@ -37,8 +38,14 @@ async def run_kills(
             service = HandRun(Path(directory), engine=engine.host, base_image=image)
             try:
                 await service.prepare()
-                load_of = {"image": image, "containers": containers, "builds": builds}
-                return await _kill_under_load(service, engine, Plan(count, seed), load_of, seed)
+                return await _kill_under_load(
+                    service,
+                    engine,
+                    Plan(count, seed),
+                    lambda client: Load(
+                        client, seed=seed, image=image, containers=containers, builds=builds
+                    ),
+                )
             finally:
                 await service.stop()
                 if keep is not None:
@@ -46,7 +53,10 @@ async def run_kills(
 
 
 async def _kill_under_load(
-    service: HandRun, engine: PrivateEngine, plan: Plan, load_of: dict[str, object], seed: int
+    service: HandRun,
+    engine: PrivateEngine,
+    plan: Plan,
+    load_on: Callable[[CarefulClient], Load],
 ) -> KillsReport:
     killer = Killer(service, plan)
     began = time.monotonic()
@@ -54,7 +64,7 @@ async def _kill_under_load(
         CarefulClient(service.address, service.key) as client,
         EngineDiary(engine) as diary,
     ):
-        load = Load(client, seed=seed, **load_of)  # type: ignore[arg-type]  # ours, see above
+        load = load_on(client)
         await load.until(killer.run())
         verdict = await judge(service.owner_url, engine, diary, client.seen)
     return KillsReport(

@@ -51,7 +51,10 @@ def test_a_call_whose_answer_is_lost_takes_effect_once(
 def test_a_signal_that_may_have_been_sent_is_not_sent_again_and_stays_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.workers.executor.backoff", lambda _: 0.0)
+    def at_once(_: int) -> float:
+        return 0.0
+
+    monkeypatch.setattr("api.workers.executor.backoff", at_once)
 
     async def body(at: Installation) -> None:
         at.engine.programs["serve",] = Program(ignores=frozenset({"HUP"}))
@@ -97,7 +100,7 @@ def test_an_effect_whose_outcome_is_recorded_is_never_done_again() -> None:
             await at.send(c.RestartContainer(container_id="a"))
             await at.recorded(STREAM, e.ContainerRestarted)
             at.effects.finish = finish  # type: ignore[method-assign]
-            await until(lambda: not at.effects._kept)
+            await until(at.effects.is_empty)
         assert len(at.calls("restart")) == 1
         assert names(await at.events(STREAM), "").count("ContainerRestarted") == 1
 
