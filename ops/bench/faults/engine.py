@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 120.0
+HUNG_SECONDS = 20.0
 END_SECONDS = 20.0
 PAUSE_SECONDS = 0.05
 CGROUPS = Path("/sys/fs/cgroup")
@@ -30,6 +31,7 @@ class PrivateEngine:
         self._directory = directory
         self._namespace = f"em-{directory.name}"
         self._process: subprocess.Popen[bytes] | None = None
+        self._launched = 0.0
         self._absences: list[tuple[float, float]] = []
         self.host = f"unix://{directory / 'docker.sock'}"
 
@@ -39,12 +41,15 @@ class PrivateEngine:
         await self._inside("ip", "link", "set", "lo", "up")
 
     async def start(self) -> None:
-        """Returns once it answers. One that ends at once is started again, as by any supervisor."""
+        """Returns once it answers. One that ends at once is started again, as by any supervisor;
+        so is one that hangs, as this release may when it was killed among its containers."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while not await self.answers():
                     if self._process is None or self._process.poll() is not None:
                         self._launch()
+                    elif time.monotonic() - self._launched > HUNG_SECONDS:
+                        self._process.kill()
                     await asyncio.sleep(PAUSE_SECONDS)
             self._absences[-1:] = [(began, time.time()) for began, _ in self._absences[-1:]]
         except TimeoutError:
@@ -52,6 +57,7 @@ class PrivateEngine:
             raise EngineFailed(f"The engine does not answer: {words}") from None
 
     def _launch(self) -> None:
+        self._launched = time.monotonic()
         self._remove_stale_pid_files()
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a daemon, ended by `stop`
