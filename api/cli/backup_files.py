@@ -56,7 +56,7 @@ class DamagedBackup(click.ClickException):
 
 def trees_of(settings: Settings) -> dict[str, Path]:
     """By their name in a backup."""
-    return {"blobs": settings.blob_directory, "logs": settings.directory / "logs-kept"}
+    return {"blobs": settings.blob_directory, "logs": settings.log_directory}
 
 
 def copy_tree(name: str, source: Path, target: Path, progress: Progress) -> FileTree:

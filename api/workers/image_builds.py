@@ -23,7 +23,7 @@ from domain.builds.commands import (
 )
 from domain.builds.events import Step
 from domain.builds.spec import BuildSpec, ImageSource
-from domain.errors import DomainError, StoreUnavailable
+from domain.errors import CommandIdReused, DomainError, Refusal
 from domain.ports import (
     BlobStore,
     Clock,
@@ -189,8 +189,11 @@ class ImageBuildRunner:
                 await self._reporter.report(
                     running.tenant, report, correlation_id=running.correlation_id
                 )
-            except StoreUnavailable:
+            except (Refusal, CommandIdReused):
+                return
+            except DomainError as error:
                 failures += 1
+                log.warning("report to be made again", build=running.build_id, reason=str(error))
                 await asyncio.sleep(backoff(failures))
             else:
                 return

@@ -172,9 +172,15 @@ class Reconciler(Worker):
                 await self._observe_one(container)
             except (ConcurrencyConflict, EngineRefused) as error:
                 log.warning("look again later", container=container.name, reason=str(error))
+            except (KeyError, ValueError):  # not as we label: one odd container blinds nobody
+                log.exception("container with labels of another's making", name=container.name)
 
     async def _observe_one(self, container: EngineContainer) -> None:
-        if naming.STEP in container.labels:
+        """By the aggregate that it belongs to; images may bring any other label along."""
+        aggregate = container.labels.get(naming.AGGREGATE, "")
+        if not container.name.startswith(f"em-{aggregate.partition('-')[2]}-"):
+            return
+        if aggregate.startswith("build-"):
             await self._steps.observe(container)
-        elif container.labels.get(naming.AGGREGATE, "").startswith("container-"):
+        elif aggregate.startswith("container-"):
             await self._containers.observe(container)

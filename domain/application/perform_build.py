@@ -1,5 +1,7 @@
 """Carries out the effects of builds, and says what to report of them."""
 
+from contextlib import suppress
+
 from domain.application.aggregates import BUILDS
 from domain.application.build_results import BuildResults
 from domain.application.build_roots import BuildRoots
@@ -10,7 +12,14 @@ from domain.application.tar_stream import BrokenArchive
 from domain.builds import commands as c
 from domain.builds.events import Step
 from domain.builds.state import Build, Phase
-from domain.errors import BlobDamaged, BlobMissing, EngineRefused, ImageNotFound
+from domain.errors import (
+    BlobDamaged,
+    BlobMissing,
+    ContainerNotFound,
+    EngineConflict,
+    EngineRefused,
+    ImageNotFound,
+)
 from domain.ports import (
     BlobStore,
     ClaimedEffect,
@@ -63,7 +72,11 @@ class BuildPerformer:
             return await self._call(claimed, effect, build)
         except ImageNotFound as error:
             return _base_image_missing(effect, build, error)
-        except (EngineRefused, BrokenArchive, BlobMissing, BlobDamaged) as error:
+        except EngineRefused as error:
+            if isinstance(effect, f.StopBuild | f.SweepBuild):
+                raise  # nothing but these ends a build that is being stopped: try again
+            return _errored(effect, build, str(error), retryable=False)
+        except (BrokenArchive, BlobMissing, BlobDamaged) as error:
             return _errored(effect, build, str(error), retryable=isinstance(error, BrokenArchive))
 
     async def _call(
@@ -114,7 +127,8 @@ class BuildPerformer:
         await self._image_builds.cancel(effect.build_id, effect.attempt)
         for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):
             if container.status in {"running", "paused", "restarting"}:
-                await self._engine.kill(container.name, signal="KILL")
+                with suppress(ContainerNotFound, EngineConflict):  # it has ended meanwhile
+                    await self._engine.kill(container.name, signal="KILL")
         return c.RecordBuildStopped(
             build_id=effect.build_id,
             attempt=effect.attempt,
@@ -125,7 +139,10 @@ class BuildPerformer:
         if build.step is None:
             return ()
         subject = naming.step_log(build.build_id, build.attempt, build.step, build.round)
-        return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
+        try:
+            return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
+        except (BlobMissing, BlobDamaged):
+            return ()
 
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
         for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):

@@ -9,6 +9,7 @@ import msgspec
 BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_SMALL_FILE_BYTES = 1024 * 1024
+MAX_SMALL_FILES = 16
 _EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
@@ -135,6 +136,8 @@ async def read_small_files(chunks: AsyncIterator[bytes]) -> dict[str, bytes]:
     while (member := await reader.next()) is not None:
         if member.size > MAX_SMALL_FILE_BYTES:
             raise BrokenArchive(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
+        if len(files) >= MAX_SMALL_FILES:
+            raise BrokenArchive(f"There are more than {MAX_SMALL_FILES} files")
         if member.isreg():
             content = b"".join([piece async for piece in reader.content()])
             files[member.name.rpartition("/")[2]] = content

@@ -11,6 +11,8 @@ from msgspec import Meta
 MEBIBYTE = 1024 * 1024
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$(?!\n)")]
+# Not ours: the engine's objects of the service are told by labels that begin with io.eulermaker.
+Label = Annotated[str, Meta(pattern=r"^(?!io\.eulermaker\.)[a-z0-9][a-z0-9_.-]{0,62}$(?!\n)")]
 ImageReference = Annotated[str, Meta(pattern=r"^(?!.*\.\.)[a-z0-9][A-Za-z0-9_./:@-]{0,254}$(?!\n)")]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$(?!\n)")]
 Argument = Annotated[str, Meta(max_length=4096)]
@@ -48,7 +50,7 @@ class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     secrets: Annotated[tuple[SecretVariable, ...], Meta(max_length=64)] = ()
     user: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:-]{0,63}$(?!\n)")] | None = None
     working_directory: AbsolutePath | None = None
-    labels: Annotated[dict[Name, Annotated[str, Meta(max_length=256)]], Meta(max_length=64)] = {}
+    labels: Annotated[dict[Label, Annotated[str, Meta(max_length=256)]], Meta(max_length=64)] = {}
     limits: Limits = Limits()
     network: Literal["none", "isolated"] = "none"
     read_only_root: bool = False
