@@ -24,8 +24,8 @@ TOOLCHAIN_PACKAGES = (
     "rpm-build", "gcc", "make", "diffutils", "file", "findutils", "gawk", "patch", "tar", "gzip",
     "xz", "bzip2", "shadow-utils",
 )  # fmt: skip
-_NAME = re.compile(r"^[A-Za-z0-9_.+~^-]+$")
-_REQUIREMENT = re.compile(r"^[A-Za-z0-9_/(%][^\x00-\x1f]*$")
+_NAME = re.compile(r"[A-Za-z0-9_.+~^-]+")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9_/(%][^\x00-\x1f]*")
 _MAX_EPOCH = 4_102_444_800
 _TOOLS = ("rpmbuild", "gcc", "make", "patch", "tar")
 
@@ -151,7 +151,7 @@ def read_requirements(spec: BuildSpec, files: dict[str, str]) -> Requirements:
 def _safe(text: str, allowed: re.Pattern[str]) -> str:
     """What a spec says becomes part of a Dockerfile and of what root asks a package manager for:
     it must not be an option, an address to fetch from, or a line of its own."""
-    if allowed.match(text) is None or "://" in text:
+    if allowed.fullmatch(text) is None or "://" in text:
         raise ValueError(f"{text!r} is no name that rpm would give")
     return text
 

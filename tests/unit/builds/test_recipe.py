@@ -140,7 +140,16 @@ def test_the_submitted_time_goes_before_the_changelogs() -> None:
 
 @pytest.mark.parametrize(
     "package",
-    ["", "a\t1", "a\t1\t1", "a\tb\nRUN evil\tc\t0", "a b\t1\t1\t0", f"a\t1\t1\t{10**30}"],
+    [
+        "",
+        "a\t1",
+        "a\t1\t1",
+        "a\tb\nRUN evil\tc\t0",
+        "a b\t1\t1\t0",
+        "a\n\t1\t1\t0",
+        "a\t1\t1\n\t0",
+        f"a\t1\t1\t{10**30}",
+    ],
 )
 def test_what_rpm_would_not_say_of_a_package_is_refused(package: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
