@@ -8,6 +8,7 @@ from domain.builds.events import Step, StepLog
 
 TAIL_LINES = 50
 ERROR_LINES = 10
+LAST_LINES = 5
 
 _ERROR = re.compile(
     r"(\b(fatal )?error: |^error:|^FAIL(ED)?[: ]|\*\*\*.*Error \d+|undefined reference to"
@@ -31,6 +32,9 @@ _NETWORK = re.compile(
     r"|Temporary failure in name resolution)"
 )
 _DISK_FULL = re.compile(r"No space left on device")
+_EPILOGUE = re.compile(
+    rf"{_RPM_SAYS.pattern}|^\s+Bad exit status from |^compilation terminated|^\s*$"
+)
 _SIGNALLED = 128
 _KILLED = frozenset({137, 143})  # by SIGKILL, by SIGTERM
 _OURS = frozenset({Step.TOOLCHAIN, Step.PREPARE})
@@ -65,7 +69,7 @@ def diagnose(
         return Diagnosis(
             user_fault=False, retryable=True, reason=f"{step} was killed by somebody outside."
         )
-    broken = _system_fault(step, lines)
+    broken = _system_fault(step, log)
     unresolved = () if broken or step is Step.TOOLCHAIN else unresolved_requirements(lines)
     if unresolved:
         return Diagnosis(
@@ -83,10 +87,23 @@ def diagnose(
     return _package_failure(step, exit_code, log)
 
 
-def _system_fault(step: Step, lines: tuple[str, ...]) -> str | None:
+def _system_fault(step: Step, log: StepLog) -> str | None:
     """A line that tells of a disk or a network that failed us; most steps have no network."""
-    faults = (_DISK_FULL, _NETWORK) if step in _CONNECTED else (_DISK_FULL,)
-    return next((line for line in lines if any(f.search(line) for f in faults)), None)
+    lines = (*log.errors, *log.tail) if step in _CONNECTED else ()
+    network = next((line for line in lines if _NETWORK.search(line)), None)
+    return _full_disk(log) or network
+
+
+def _full_disk(log: StepLog) -> str | None:
+    """Only what ended the step: tests provoke the same words, and builds live with them."""
+    if _phase(log) == "%check":
+        return None
+    telling = [line for line in log.tail if not _EPILOGUE.search(line)]
+    return next((line for line in telling[-LAST_LINES:] if _DISK_FULL.search(line)), None)
+
+
+def _phase(log: StepLog) -> str:
+    return next((m[1] for line in log.tail if (m := _PHASE.search(line))), "")
 
 
 def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,7 +112,7 @@ def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _package_failure(step: Step, exit_code: int, log: StepLog) -> Diagnosis:
-    phase = next((m[1] for line in log.tail if (m := _PHASE.search(line))), "")
+    phase = _phase(log)
     where = phase or str(step)
     how = f"died of signal {exit_code - _SIGNALLED}" if exit_code > _SIGNALLED else "failed"
     cause = _cause(log, phase).strip()

@@ -171,6 +171,22 @@ def test_a_full_disk_is_the_systems_fault(step: Step) -> None:
     assert "No space left on device" in found.reason
 
 
+def test_a_full_disk_is_found_above_what_make_and_rpmbuild_say_of_it() -> None:
+    found = diagnosed(Step.RPMBUILD, DISK_FULL + COMPILE_ERROR.partition("^\n")[2])
+    assert (found.user_fault, found.retryable) == (False, True)
+
+
+def test_a_full_disk_that_the_build_lived_with_is_not_what_ended_it() -> None:
+    found = diagnosed(Step.RPMBUILD, DISK_FULL + COMPILE_ERROR)
+    assert (found.user_fault, found.phase) == (True, "%build")
+
+
+def test_a_check_that_fails_at_a_full_disk_of_its_own_making_is_the_users_fault() -> None:
+    text = CHECK_FAILS.replace("FAIL: two\n+", "FAIL: two: No space left on device\n+")
+    found = diagnosed(Step.RPMBUILD, text)
+    assert (found.user_fault, found.retryable, found.phase) == (True, False, "%check")
+
+
 @pytest.mark.parametrize("exit_code", [137, 143])
 def test_a_step_killed_from_outside_is_the_systems_fault(exit_code: int) -> None:
     found = diagnosed(Step.RPMBUILD, COMPILE_ERROR[:90], exit_code=exit_code)
