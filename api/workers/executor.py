@@ -21,9 +21,9 @@ from domain.errors import (
     CommandIdReused,
     DomainError,
     EngineError,
-    EngineOutcomeUnknown,
     EngineUnavailable,
     Refusal,
+    StoreOverloaded,
     StoreUnavailable,
 )
 from domain.event import Command, CommandContext
@@ -36,6 +36,8 @@ LEASE_SECONDS = 30.0
 EXTEND_SECONDS = 10.0
 POLL_SECONDS = 1.0
 MAX_UNKNOWN_ATTEMPTS = 5
+PASSING = (EngineUnavailable, StoreOverloaded, StoreUnavailable)
+"""They say nothing of the effect: it is tried until they are over."""
 EFFECT_SECONDS = 1_800.0
 
 log = structlog.get_logger(__name__)
@@ -211,38 +213,39 @@ class Executor(Worker):
         if isinstance(error, EngineError):
             self._metrics.engine_errors.labels(type(error).__name__).inc()
         known = isinstance(error, DomainError | TimeoutError)
+        reason = str(error) or type(error).__name__
         log.warning(
             "effect to be tried again",
             effect=claimed.effect_id,
             kind=type(claimed.effect).__name__,
             attempt=claimed.attempt,
             correlation_id=claimed.correlation_id,
-            reason=str(error) or type(error).__name__,
+            reason=reason,
             exc_info=None if known else error,
         )
-        unknown = isinstance(error, EngineOutcomeUnknown | TimeoutError)
         if (
-            unknown
+            not isinstance(error, PASSING)
             and claimed.attempt >= MAX_UNKNOWN_ATTEMPTS
-            and await self._give_up(claimed, str(error))
+            and await self._give_up(claimed, reason)
         ):
             return
         if isinstance(error, EngineUnavailable):
             self._unreachable += 1
             delay = backoff(self._unreachable)
-            await self._again(claimed, str(error), delay_seconds=delay, untouched=True)
+            await self._again(claimed, reason, delay_seconds=delay, untouched=True)
             return
-        await self._again(claimed, str(error), delay_seconds=backoff(claimed.attempt))
+        await self._again(claimed, reason, delay_seconds=backoff(claimed.attempt))
 
     async def _give_up(self, claimed: ClaimedEffect, reason: str) -> bool:
-        """An outcome that stays unknown is a fact too."""
+        """An outcome that stays unknown is a fact too, and a stream must not wait for ever."""
         outcome = report_of(claimed.effect, reason)
         if outcome is None:
             return False
         try:
             await self._record(claimed, outcome)
             await self._effects.finish(self._owner, claimed.effect_id)
-        except DomainError:
+        except Exception as error:  # noqa: BLE001 - what broke the effect may break this too
+            log.warning("not given up", effect=claimed.effect_id, reason=str(error))
             return False
         return True
 

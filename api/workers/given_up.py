@@ -1,4 +1,4 @@
-"""What to report of an effect whose outcome stayed unknown however often it was tried."""
+"""What to report of an effect that stayed unknown or went wrong however often it was tried."""
 
 from domain.builds.commands import RecordBuildErrored
 from domain.containers.commands import RecordContainerOperationFailed
