@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from aiohttp import ClientPayloadError, web
@@ -17,6 +18,7 @@ from domain.ports import BlobStat
 CHUNK_BYTES = 262_144
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.+~^-]")
 _log = structlog.get_logger()
 
 
@@ -46,11 +48,19 @@ async def send_blob(call: Call[Any, Any], digest: str, *, name: str = "") -> web
     response.content_type = "application/octet-stream"
     response.content_length = stat.size
     if name:
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        response.headers["Content-Disposition"] = attachment(name)
     await response.prepare(call.request)
     if call.request.method != "HEAD":
         await _send(call, response, digest)
     return response
+
+
+def attachment(name: str) -> str:
+    """RFC 6266, for whatever name: older events hold names that nobody checked."""
+    plain = _UNSAFE.sub("_", name)
+    if plain == name:
+        return f'attachment; filename="{name}"'
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, '', errors='replace')}"
 
 
 async def _send(call: Call[Any, Any], response: web.StreamResponse, digest: str) -> None:
