@@ -1,16 +1,29 @@
 """What comes out of the steps: what rpm says of a spec, and the packages with their recipe."""
 
 from collections.abc import AsyncIterator
+from typing import Literal
+
+import msgspec
 
 from domain.application.build_steps import BuildSettings
 from domain.application.tar_stream import TarReader, read_small_files
 from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Artifact, Requirements, Step
+from domain.builds.spec import FileName
 from domain.builds.state import Build
-from domain.ports import BlobStore, ClaimedEffect, ContainerEngine
+from domain.errors import BlobTooLarge
+from domain.ports import BlobStat, BlobStore, ClaimedEffect, ContainerEngine
 from domain.processes import effects as f
 from domain.processes import naming
+
+MAX_ARTIFACTS = 10_000
+FOLDERS: dict[str, Literal["rpm", "srpm"]] = {"RPMS": "rpm", "SRPMS": "srpm"}
+_SHOWN_CHARACTERS = 100
+
+
+class UnusableArtifacts(Exception):
+    """What a build left behind cannot be kept: its own doing, so trying again is useless."""
 
 
 class BuildResults:
@@ -44,35 +57,53 @@ class BuildResults:
 
     async def collect(
         self, claimed: ClaimedEffect, effect: f.CollectArtifacts, build: Build
-    ) -> c.BuildReport:
+    ) -> c.RecordArtifactsCollected | c.RecordBuildRefused:
         name = naming.step_name(build.build_id, effect.attempt, Step.RPMBUILD, 1)
         artifacts: list[Artifact] = []
-        for folder in ("RPMS", "SRPMS"):
-            artifacts += await self._collect_packages(claimed.tenant, name, folder)
+        try:
+            for folder in FOLDERS:
+                await self._collect_packages(claimed.tenant, name, folder, artifacts)
+        except UnusableArtifacts as error:
+            return c.RecordBuildRefused(
+                build_id=effect.build_id,
+                attempt=effect.attempt,
+                step=Step.RPMBUILD,
+                reason=str(error),
+            )
         if build.requirements is not None:
             artifacts.append(await self._write_recipe(claimed.tenant, build, build.requirements))
         return c.RecordArtifactsCollected(
             build_id=effect.build_id, attempt=effect.attempt, artifacts=tuple(artifacts)
         )
 
-    async def _collect_packages(self, tenant: str, name: str, folder: str) -> list[Artifact]:
+    async def _collect_packages(
+        self, tenant: str, name: str, folder: str, artifacts: list[Artifact]
+    ) -> None:
+        """Adds to `artifacts`, whose number and size are bounded over all folders."""
         reader = TarReader(self._engine.get_files(name, f"{recipe.TOPDIR}/{folder}"))
         found: list[Artifact] = []
+        left = self._settings.max_artifact_bytes - sum(artifact.size for artifact in artifacts)
         while (member := await reader.next()) is not None:
             if not member.isreg() or not member.name.endswith(".rpm"):
                 continue
-            stat = await self._blobs.put(
-                tenant, reader.content(), limit_bytes=self._settings.max_artifact_bytes
-            )
+            if len(artifacts) + len(found) >= MAX_ARTIFACTS:
+                raise UnusableArtifacts(f"A build may leave at most {MAX_ARTIFACTS} packages.")
+            file_name = _file_name(member.name)
+            stat = await self._keep(tenant, reader, left)
+            left -= stat.size
             found.append(
-                Artifact(
-                    name=member.name.rpartition("/")[2],
-                    kind="srpm" if folder == "SRPMS" else "rpm",
-                    digest=stat.digest,
-                    size=stat.size,
-                )
+                Artifact(name=file_name, kind=FOLDERS[folder], digest=stat.digest, size=stat.size)
             )
-        return sorted(found, key=lambda artifact: artifact.name)
+        artifacts += sorted(found, key=lambda artifact: artifact.name)
+
+    async def _keep(self, tenant: str, reader: TarReader, left: int) -> BlobStat:
+        try:
+            return await self._blobs.put(tenant, reader.content(), limit_bytes=left)
+        except BlobTooLarge as error:
+            limit = self._settings.max_artifact_bytes
+            raise UnusableArtifacts(
+                f"The packages of a build may have at most {limit} bytes in all."
+            ) from error
 
     async def _write_recipe(
         self, tenant: str, build: Build, requirements: Requirements
@@ -86,6 +117,16 @@ class BuildResults:
         ).encode()
         stat = await self._blobs.put(tenant, _once(text), limit_bytes=len(text))
         return Artifact(name="Dockerfile", kind="dockerfile", digest=stat.digest, size=stat.size)
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path that the build chose: it becomes part of addresses and headers."""
+    name = path.rpartition("/")[2]
+    try:
+        return msgspec.convert(name, FileName)
+    except msgspec.ValidationError as error:
+        shown = ascii(name[:_SHOWN_CHARACTERS])
+        raise UnusableArtifacts(f"{shown} cannot be the name of a package.") from error
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
