@@ -30,6 +30,7 @@ class PreparedCall:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
+        self._watching = True
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
@@ -58,6 +59,8 @@ class PreparedCall:
         await self._connection.close()
 
     async def _answered(self) -> PGresult:
+        if not self._watching:
+            raise psycopg.OperationalError("the connection is lost")
         self._answer = self._loop.create_future()
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._write)
@@ -97,5 +100,9 @@ class PreparedCall:
             self._answer.set_exception(error)
 
     def _ignore_socket(self) -> None:
+        """Once: libpq closes a lost socket, whose number may be somebody else's the next moment."""
+        if not self._watching:
+            return
+        self._watching = False
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
