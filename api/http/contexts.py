@@ -1,12 +1,11 @@
 """Build contexts: an archive that cannot be used is refused before a build is recorded.
 
-tarfile is synchronous, so it reads in a thread from a pipe that is filled piece by piece.
+Unpacking is synchronous, so a thread reads from a pipe that is filled piece by piece.
 """
 
 import asyncio
 import os
 import posixpath
-import tarfile
 import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,9 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from api.http import errors as e
+from api.http.context_archive import ContextArchive, TooLarge
 from api.http.parts import HttpParts
+from domain.application.tar_stream import BrokenArchive
 from domain.builds.spec import ImageSource
 
 MAX_MEMBERS = 100_000
@@ -84,20 +85,21 @@ async def _writable(descriptor: int) -> None:
 def _check(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
     try:
         return _walk(source, dockerfile, limit_bytes)
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as error:
+    except TooLarge:
+        return f"The context unpacks to more than {limit_bytes} bytes. Leave files out."
+    except (BrokenArchive, EOFError, OSError, zlib.error) as error:
         return f"The context is no readable tar (plain or gzip): {error}. Pack it again."
     finally:
         source.close()
 
 
 def _walk(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
-    found, size, members = False, 0, 0
-    with tarfile.open(fileobj=source, mode="r|*") as archive:
-        for member in archive:
-            members, size = members + 1, size + member.size
-            if members > MAX_MEMBERS or size > limit_bytes:
-                return f"The context holds more than {MAX_MEMBERS} files or {limit_bytes} bytes."
-            found = found or (member.isfile() and _same(member.name, dockerfile))
+    found, members = False, 0
+    for member in ContextArchive(source, limit_bytes).members():
+        members += 1
+        if members > MAX_MEMBERS:
+            return f"The context holds more than {MAX_MEMBERS} files. Leave files out."
+        found = found or (member.isfile() and _same(member.name, dockerfile))
     if members == 0:
         return "The context is empty. Pack the Dockerfile and what it copies into a tar."
     if not found:

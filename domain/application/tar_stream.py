@@ -10,7 +10,7 @@ BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_SMALL_FILE_BYTES = 1024 * 1024
 MAX_SMALL_FILES = 16
-_EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
 class TarFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +65,8 @@ class TarReader:
                 await self._drain()
                 return None
             header += block
-            member = _parse(block)
-            if member.type not in _EXTENDED:
+            member = parse_block(block)
+            if member.type not in EXTENDED:
                 break
             if len(header) + member.size > MAX_HEADER_BYTES:
                 raise BrokenArchive("A header of the archive is too long")
@@ -84,15 +84,8 @@ class TarReader:
             yield piece
 
     def _enter(self, header: bytes) -> tarfile.TarInfo:
-        try:
-            with tarfile.open(fileobj=io.BytesIO(header + bytes(2 * BLOCK)), mode="r:") as archive:
-                member = archive.next()
-        except (tarfile.TarError, ValueError) as error:
-            raise BrokenArchive(str(error)) from error
-        if member is None or member.size < 0 or member.issparse():
-            raise BrokenArchive("A header of the archive cannot be read")
-        empty = not member.isreg() and member.type in tarfile.SUPPORTED_TYPES
-        self._left = 0 if empty else member.size
+        member = parse_header(header)
+        self._left = content_size(member)
         self._padding = -self._left % BLOCK
         return member
 
@@ -119,7 +112,26 @@ class TarReader:
             pass
 
 
-def _parse(block: bytes) -> tarfile.TarInfo:
+def parse_header(header: bytes) -> tarfile.TarInfo:
+    """A member's own header after its extended ones. Raises BrokenArchive."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(header + bytes(2 * BLOCK)), mode="r:") as archive:
+            member = archive.next()
+    except (tarfile.TarError, ValueError, RecursionError) as error:  # recursion: of long chains
+        raise BrokenArchive(str(error)) from error
+    if member is None or member.size < 0 or member.issparse():
+        raise BrokenArchive("A header of the archive cannot be read")
+    return member
+
+
+def content_size(member: tarfile.TarInfo) -> int:
+    """How many bytes follow its header, without the padding."""
+    empty = not member.isreg() and member.type in tarfile.SUPPORTED_TYPES
+    return 0 if empty else member.size
+
+
+def parse_block(block: bytes) -> tarfile.TarInfo:
+    """One block as a header. Raises BrokenArchive."""
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.TarError as error:

@@ -1,6 +1,7 @@
 """Every kind of bad input has its own problem; nothing of it changes anything."""
 
 import asyncio
+import gzip
 import io
 import tarfile
 from typing import Any
@@ -228,6 +229,12 @@ def archive(**files: bytes) -> bytes:
     return packed.getvalue()
 
 
+def header_bomb() -> bytes:
+    member = tarfile.TarInfo("x")
+    member.type, member.size = tarfile.XHDTYPE, 64 * 1024 * 1024
+    return gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(member.size), compresslevel=1)
+
+
 DOCKERFILE = archive(Dockerfile=b"FROM scratch", main=b"x" * 200_000)
 
 
@@ -238,11 +245,21 @@ DOCKERFILE = archive(Dockerfile=b"FROM scratch", main=b"x" * 200_000)
         (b"no archive at all", 422, "broken-archive"),
         (b"", 422, "broken-archive"),
         (archive(other=b""), 422, "broken-archive"),
+        (header_bomb(), 422, "broken-archive"),
         (DOCKERFILE[:-40], 422, "broken-archive"),
         (DOCKERFILE[:60] + b"\0" * 40 + DOCKERFILE[100:], 422, "broken-archive"),
         (b"x" * 2_000_000, 413, "context-too-large"),
     ],
-    ids=["good", "text", "empty", "without-dockerfile", "cut-off", "damaged", "large"],
+    ids=[
+        "good",
+        "text",
+        "empty",
+        "without-dockerfile",
+        "header-bomb",
+        "cut-off",
+        "damaged",
+        "large",
+    ],
 )
 def test_a_build_context(content: bytes, status: int, name: str) -> None:
     async def story(service: Service) -> None:
