@@ -7,11 +7,13 @@ import msgspec
 from msgspec import Meta
 
 from api.http import errors as e
+from api.http.auth import Principal
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
 from api.http.event_filter import EventFilter
 from api.http.event_views import EventView, HistoryView, history_view, view
 from api.http.queries import PageSize, Position, Text, fold, stream_of
+from domain.access.roles import Permission, permits
 from domain.application.aggregates import BUILDS, CONTAINERS, Aggregate
 from domain.event import RecordedEvent
 
@@ -34,9 +36,14 @@ class EventsQuery(
     limit: PageSize = 100
     ticket: Text | None = None
 
-    def filter(self, tenant: str) -> EventFilter:
-        names = frozenset(filter(None, (self.types or "").split(",")))
-        return EventFilter(tenant=tenant, types=names, stream=self.stream, actor=self.actor)
+    def filter(self, principal: Principal) -> EventFilter:
+        return EventFilter(
+            tenant=principal.tenant,
+            types=frozenset(filter(None, (self.types or "").split(","))),
+            stream=self.stream,
+            actor=self.actor,
+            audit=permits(principal.role, Permission.READ_AUDIT),
+        )
 
 
 class EventPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +94,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def page_of_events(call: Call[EventsQuery, Nothing]) -> Answered[EventPage]:
-    wanted = call.query.filter(call.tenant)
+    wanted = call.query.filter(call.principal)
     found: list[EventView] = []
     position, end = call.query.start or 0, (await call.parts.store.head()).position
     last = min(end, position + MAX_SCANNED)

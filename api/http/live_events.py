@@ -42,7 +42,7 @@ async def _serve(
 ) -> None:
     transport = call.request.transport
     assert transport is not None
-    wanted = call.query.filter(call.tenant)
+    wanted = call.query.filter(call.principal)
     subscriber = Subscriber(socket, transport, call.principal, wanted, position)
     serving = asyncio.create_task(call.request.app[BROADCAST].serve(subscriber))
     try:

@@ -61,6 +61,31 @@ def test_filters_are_applied_here() -> None:
     run(story)
 
 
+@pytest.mark.parametrize("role", [Role.BUILDER, Role.OPERATOR])
+def test_what_happened_at_the_door_is_for_those_only_who_may_read_the_audit_log(
+    role: Role,
+) -> None:
+    async def story(service: Service) -> None:
+        headers = service.headers(role)
+        async with (
+            service.client.ws_connect("/v1/events?from=0", headers=headers) as past,
+            service.client.ws_connect("/v1/events", headers=headers) as live,
+        ):
+            await service.command(_denial(0))
+            build = await service.a_build()
+            for socket in (past, live):
+                assert (await events(socket, 1))[0]["position"] == build["position"]
+        page = await service.get("/v1/events?from=0", role=role)
+        assert [event["position"] for event in page["items"]] == [build["position"]]
+        assert page["position"] == service.store.position
+        hidden = "/v1/events?from=0&types=KeyCreated,AuthenticationFailed"
+        assert (await service.get(hidden, role=role))["items"] == []
+        seen = (await service.get(hidden, role=Role.AUDITOR))["items"]
+        assert {event["type"] for event in seen} == {"KeyCreated", "AuthenticationFailed"}
+
+    run(story)
+
+
 def test_a_slow_client_catches_up_and_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broadcast, "MAX_UNSENT_BYTES", 1_000)
 
