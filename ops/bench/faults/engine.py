@@ -53,8 +53,12 @@ class PrivateEngine:
                     await asyncio.sleep(PAUSE_SECONDS)
             self._absences[-1:] = [(began, time.time()) for began, _ in self._absences[-1:]]
         except TimeoutError:
-            words = (self._directory / "log").read_text(errors="replace")[-2_000:]
-            raise EngineFailed(f"The engine does not answer: {words}") from None
+            raise EngineFailed(f"The engine does not answer: {self._last_words()}") from None
+
+    def _last_words(self) -> str:
+        lines = (self._directory / "log").read_text(errors="replace").splitlines()
+        telling = [line for line in lines if "level=info" not in line]
+        return "\n".join(telling[-12:])
 
     def _launch(self) -> None:
         self._launched = time.monotonic()
