@@ -20,6 +20,7 @@ from domain.processes import effects as f
 from domain.processes import naming
 
 ENDED = frozenset({"exited", "dead"})
+INTERRUPTED = "A later command interrupted it before its answer came."
 
 
 class ContainerPerformer:
@@ -57,10 +58,17 @@ class ContainerPerformer:
     async def _superseded(
         self, claimed: ClaimedEffect, effect: f.ContainerEffects
     ) -> c.ContainerOutcome:
-        """Not to be done; but where it was begun already, say what came of it."""
-        outcome = await self._what_came_of(claimed, effect) if claimed.attempt > 1 else None
-        return outcome or c.RecordContainerOperationSuperseded(
-            container_id=effect.container_id, intent=effect.intent
+        """Not to be done; but where it was begun already, say what came of it.
+
+        A call that was sent may take effect later than anybody looks: what cannot be seen of it is
+        not known, and only what was never begun is superseded.
+        """
+        cid, intent = effect.container_id, effect.intent
+        if claimed.attempt == 1:
+            return c.RecordContainerOperationSuperseded(container_id=cid, intent=intent)
+        outcome = await self._what_came_of(claimed, effect)
+        return outcome or c.RecordContainerOperationFailed(
+            container_id=cid, intent=intent, reason=INTERRUPTED, unknown=True
         )
 
     async def _what_came_of(

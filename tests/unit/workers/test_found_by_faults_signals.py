@@ -59,14 +59,15 @@ def test_a_stop_that_took_place_is_told_although_it_was_superseded() -> None:
     run(body)
 
 
-def test_a_stop_that_did_not_take_place_is_superseded() -> None:
+def test_a_stop_that_was_begun_and_cannot_be_seen_yet_stays_unknown() -> None:
     async def body(at: Installation) -> None:
         await _running(at)
         stop = f.StopEngineContainer(container_id="a", generation=1, intent=9, grace_seconds=1)
 
         outcome = await _performer(at).perform(_claimed(stop, superseded=True), stop)
 
-        assert isinstance(outcome, c.RecordContainerOperationSuperseded)
+        assert isinstance(outcome, c.RecordContainerOperationFailed)
+        assert outcome.unknown
 
     run(body)
 
