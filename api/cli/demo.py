@@ -146,7 +146,9 @@ async def _build(client: ApiClient, wanted: BuildSpec) -> BuildDetails:
 async def _run_hello(client: ApiClient, image: str) -> str:
     spec = ContainerSpec(image=image, name="hello-demo", command=("hello",))
     answer = await client.command("/v1/containers", {"spec": spec})
-    path = f"/v1/containers/{output.decode(answer, Accepted).id}"
+    accepted = output.decode(answer, Accepted)
+    path = f"/v1/containers/{accepted.id}"
+    await client.get(path, {"min_position": accepted.position})  # until it is there to be read
     ended = await read_container_outcome(client, path)
     written = (await client.get(f"{path}/log")).decode(errors="replace").strip()
     if ended.exit_code != 0 or written != GREETING:
