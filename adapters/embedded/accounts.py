@@ -1,14 +1,17 @@
 """The account the servers run under: ours when we are root, else the user who started us."""
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
+from pathlib import Path
 
 import msgspec
 
 from adapters.embedded.errors import EmbeddedServerError
 
+PASSWD = Path("/etc/passwd")
 SERVICE_ACCOUNT = "eulermaker-db"
 USERADD_SECONDS = 30
 USERADD_NAME_TAKEN = 9
@@ -26,7 +29,12 @@ def server_account() -> Account:
     uid = os.geteuid()
     if uid != 0:
         return _current(uid)
-    return _find(SERVICE_ACCOUNT) or _create(SERVICE_ACCOUNT)
+    return system_account(SERVICE_ACCOUNT)
+
+
+def system_account(name: str) -> Account:
+    """The system user of that name, made where there is none. For root."""
+    return _find(name) or _create_once(name)
 
 
 def _current(uid: int) -> Account:
@@ -46,6 +54,14 @@ def _find(name: str) -> Account | None:
     except KeyError:
         return None
     return Account(name=name, uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def _create_once(name: str) -> Account:
+    """Two `useradd` at once both succeed, and the second gives the name another id under the feet
+    of the first. The file that they replace is the lock: whoever waits finds the name then."""
+    with PASSWD.open("rb") as passwd:
+        fcntl.flock(passwd, fcntl.LOCK_EX)
+        return _find(name) or _create(name)
 
 
 def _create(name: str) -> Account:
