@@ -55,6 +55,7 @@ class BatchWriter:
         self._work = asyncio.Event()
         self._call: PreparedCall | None = None
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
         self._is_down = False
 
@@ -65,6 +66,7 @@ class BatchWriter:
     async def start(self) -> None:
         if self._task is None:
             self._is_closing = False
+            self._loop = asyncio.get_running_loop()
             self._task = asyncio.create_task(self._run(), name="log writer")
 
     async def stop(self) -> None:
@@ -82,13 +84,13 @@ class BatchWriter:
         self._waiting.clear()
 
     def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
-        if self._task is None:
+        loop = self._loop  # to ask for the running one is a system call
+        if self._task is None or loop is None:
             raise StoreUnavailable(CLOSED)
         if len(self._waiting) >= self._max_waiting:
             raise StoreOverloaded(
                 f"{len(self._waiting)} commands are waiting already. Try again in a moment."
             )
-        loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
         self._waiting.append(Waiting(encoded, future, loop.time()))
         self._work.set()

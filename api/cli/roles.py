@@ -1,7 +1,6 @@
 """`serve`, `project` and `work`: one role of the service, until it is told to stop."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -11,9 +10,8 @@ from pathlib import Path
 import click
 
 from api.cli.options import data_dir_option
+from api.garbage import collect_less_often
 from api.settings import Settings, SettingsError
-
-GC_THRESHOLD = 20_000  # measured on appends: collections cost 15 % at the default of 700
 
 RoleMain = Callable[[Settings], Awaitable[None]]
 supervised_option = click.option(
@@ -58,8 +56,7 @@ def _run(role: RoleMain, data_dir: Path, *, supervised: bool) -> None:
         settings = Settings.load(os.environ, data_dir=str(data_dir))
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
-    gc.freeze()  # what is loaded by now stays: no collection needs to look at it again
-    gc.set_threshold(GC_THRESHOLD)
+    collect_less_often()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(role(settings), supervised=supervised))
 

@@ -93,3 +93,30 @@ def test_processes_share_one_limit(redis_server: RedisServer) -> None:
             await redis.close()
 
     asyncio.run(body())
+
+
+def test_processes_that_take_blocks_never_let_more_through(redis_server: RedisServer) -> None:
+    async def body() -> None:
+        connections = [RedisConnection(redis_server.url) for _ in range(2)]
+        both = [RedisRateLimits(redis) for redis in connections]
+        waits = [await each.take("key", limit=100, per_seconds=1000.0) for each in both * 80]
+        assert waits.count(0.0) == 100
+        for redis in connections:
+            await redis.close()
+
+    asyncio.run(body())
+
+
+def test_a_block_is_not_kept_beyond_its_period(redis_server: RedisServer) -> None:
+    async def body() -> None:
+        redis = RedisConnection(redis_server.url)
+        now = 0.0
+        slow, quick = RedisRateLimits(redis, lambda: now), RedisRateLimits(redis)
+        assert await slow.take("key", limit=100, per_seconds=1000.0) == 0.0
+        waits = [await quick.take("key", limit=100, per_seconds=1000.0) for _ in range(96)]
+        assert waits.count(0.0) == 95
+        now = 1001.0
+        assert await slow.take("key", limit=100, per_seconds=1000.0) > 0.0
+        await redis.close()
+
+    asyncio.run(body())
