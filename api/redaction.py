@@ -12,15 +12,22 @@ _SECRETS = (
     r"|(?P<url>://[^\s:/@\"]*:)[^\s/\"]+(?=@)"
     r"|(?P<named>\b(?:password|passwd|secret|ticket|token)=)[^\s&\"',;]+"
 )
+_MARKS = ("em_", "earer", "asic", "://", "word=", "passwd=", "secret=", "ticket=", "token=")
+"""What a text with a secret has one of: to look for these costs a twentieth of the expression."""
+_MARKS_IN_BYTES = tuple(mark.encode() for mark in _MARKS)
 _IN_TEXT = re.compile(_SECRETS)
 _IN_BYTES = re.compile(_SECRETS.encode())
 
 
 def redact(text: str) -> str:
+    if not any(mark in text for mark in _MARKS):
+        return text
     return _IN_TEXT.sub(_without_secret, text)
 
 
 def redact_bytes(text: bytes) -> bytes:
+    if not any(mark in text for mark in _MARKS_IN_BYTES):
+        return text
     return _IN_BYTES.sub(_bytes_without_secret, text)
 
 

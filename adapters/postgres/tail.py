@@ -36,6 +36,7 @@ class LogTail:
         self._ring: Ring | None = None
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.pace_seconds = 0.0
 
     async def start(self) -> None:
         if self._task is None:
@@ -86,6 +87,8 @@ class LogTail:
             news = connection.notifies(timeout=self._poll_seconds, stop_after=1)
             async for _ in news:
                 pass
+            if self.pace_seconds:
+                await asyncio.sleep(self.pace_seconds)
 
     async def _begin(self) -> None:
         """At the end of the log; and again there, if a backup took its place."""

@@ -10,7 +10,7 @@ from api.http.auth import KeyRing
 from api.http.broadcast import Broadcast
 from api.http.contexts import CHECKS_AT_ONCE
 from api.http.endpoint import endpoint
-from api.http.headers import add_headers, answer_options
+from api.http.headers import add_headers
 from api.http.metrics import HttpMetrics
 from api.http.observed import observed
 from api.http.openapi import openapi_document
@@ -25,7 +25,7 @@ MAX_LINE_BYTES = 8_190
 def create_app(parts: HttpParts, routes: Sequence[Route] = ROUTES) -> web.Application:
     metrics = HttpMetrics(parts.registry)
     app = web.Application(
-        middlewares=(observed(metrics), answer_options),
+        middlewares=(observed(metrics),),
         client_max_size=MAX_BODY_BYTES,
         handler_args={
             "auto_decompress": False,  # no body may grow on its way in

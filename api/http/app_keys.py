@@ -1,4 +1,4 @@
-"""Where the application keeps what its handlers share."""
+"""Where the application keeps what its handlers share, and a request what is known about it."""
 
 import asyncio
 
@@ -14,3 +14,6 @@ BROADCAST = web.AppKey("broadcast", Broadcast)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 CONTEXT_CHECKS = web.AppKey("context_checks", asyncio.Semaphore)
 OPENAPI = web.AppKey("openapi", bytes)
+
+ADDRESS = web.RequestKey("address", str)
+CORRELATION_ID = web.RequestKey("correlation_id", str)

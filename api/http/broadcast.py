@@ -25,6 +25,7 @@ PAGE = 500
 WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 HEARTBEAT_SECONDS = 10.0
+UNWATCHED_PACE_SECONDS = 0.02  # only revocations are waited for then, and a second is their limit
 SEND_SECONDS = 30.0
 MAX_UNSENT_BYTES = 262_144
 REVOKED = 4401
@@ -78,6 +79,7 @@ class Broadcast:
 
     async def start(self) -> None:
         if self._task is None:
+            self._set_pace()
             self._task = asyncio.create_task(self._run(), name="broadcast")
 
     async def stop(self) -> None:
@@ -103,6 +105,7 @@ class Broadcast:
     async def serve(self, subscriber: Subscriber) -> None:
         """Send it everything until the connection or its key ends."""
         self._subscribers.add(subscriber)
+        self._set_pace()
         try:
             while True:
                 await self._catch_up(subscriber)
@@ -115,6 +118,11 @@ class Broadcast:
         finally:
             self._live.discard(subscriber)
             self._subscribers.discard(subscriber)
+            self._set_pace()
+
+    def _set_pace(self) -> None:
+        """To read each event by itself costs more than the command that made it."""
+        self._tail.pace_seconds = 0.0 if self._subscribers else UNWATCHED_PACE_SECONDS
 
     async def _run(self) -> None:
         while True:

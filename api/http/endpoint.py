@@ -5,12 +5,11 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from api.http.app_keys import PARTS
+from api.http.app_keys import ADDRESS, CORRELATION_ID, PARTS
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing, decode_body, decode_query
 from api.http.door import Visitor
 from api.http.metrics import HttpMetrics
-from api.http.observed import ADDRESS, CORRELATION_ID
 from api.http.route import Route
 
 _ENCODER = msgspec.json.Encoder()

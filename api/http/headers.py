@@ -1,11 +1,10 @@
 """Headers of every answer: nothing is cached, sniffed or framed; CORS where it is configured."""
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
-from api.http.app_keys import PARTS
-from api.http.observed import CORRELATION_ID, HEADER
+from api.http.app_keys import CORRELATION_ID, PARTS
 
+CORRELATION_HEADER = "X-Correlation-Id"
 SECURITY = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -23,7 +22,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     for name, value in SECURITY.items():
         headers.setdefault(name, value)
     headers["Server"] = "eulermaker"
-    headers[HEADER] = request.get(CORRELATION_ID, "")
+    headers[CORRELATION_HEADER] = request.get(CORRELATION_ID, "")
     origin = request.headers.get("Origin")
     allowed = request.app[PARTS].settings.server.cors_origins
     if not allowed:
@@ -34,15 +33,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
 
 
-@web.middleware
-async def answer_options(request: web.Request, handler: Handler) -> web.StreamResponse:
+def answer_options(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.Response:
     """OPTIONS says what an address knows; for a browser from elsewhere also what it may send."""
-    try:
-        return await handler(request)
-    except web.HTTPMethodNotAllowed as error:
-        if request.method != "OPTIONS":
-            raise
-        methods = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+    methods = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
     headers = {"Allow": methods}
     if request.headers.get("Origin") in request.app[PARTS].settings.server.cors_origins:
         headers["Access-Control-Allow-Methods"] = methods

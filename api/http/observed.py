@@ -6,15 +6,13 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 from api.http import errors as e
-from api.http.app_keys import PARTS
+from api.http.app_keys import ADDRESS, CORRELATION_ID, PARTS
+from api.http.headers import CORRELATION_HEADER, answer_options
 from api.http.metrics import HttpMetrics
 
-ADDRESS = web.RequestKey("address", str)
-CORRELATION_ID = web.RequestKey("correlation_id", str)
-HEADER = "X-Correlation-Id"
 GIVEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
 TRACE = re.compile(r"00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -27,7 +25,6 @@ def observed(metrics: HttpMetrics) -> Middleware:
         begun = time.perf_counter()
         request[ADDRESS] = _address(request)
         request[CORRELATION_ID] = correlation_id = _correlation_id(request)
-        clear_contextvars()
         bind_contextvars(correlation_id=correlation_id)
         response = await _answer(request, handler)
         seconds = time.perf_counter() - begun
@@ -51,6 +48,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except Exception as error:  # noqa: BLE001 - the outermost place: nothing may get past it
+        if isinstance(error, web.HTTPMethodNotAllowed) and request.method == "OPTIONS":
+            return answer_options(request, error)
         rejected = e.rejection_of(error)
         if rejected is None and isinstance(error, web.HTTPException):
             return error
@@ -64,7 +63,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _correlation_id(request: web.Request) -> str:
-    given = request.headers.get(HEADER, "")
+    given = request.headers.get(CORRELATION_HEADER, "")
     if GIVEN.fullmatch(given):
         return given
     traced = TRACE.fullmatch(request.headers.get("traceparent", ""))

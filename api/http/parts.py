@@ -28,7 +28,12 @@ ReadinessCheck = Callable[[], Awaitable[str | None]]
 
 
 class Tail(Protocol):
-    """New events as they are recorded: one reader of the log per process."""
+    """New events as they are recorded: one reader of the log per process.
+
+    pace_seconds: how long news may wait for more, so that they are read together.
+    """
+
+    pace_seconds: float
 
     @property
     def position(self) -> int:

@@ -15,6 +15,9 @@ SECRET = "0123456789abcdef" * 4
         ("to redis://:p@ss@host/0", "to redis://:***@host/0"),
         ("host=db password=hunter2 user=a", "host=db password=*** user=a"),
         ("?from=1&ticket=abcdefgh&limit=1", "?from=1&ticket=***&limit=1"),
+        ("token=abcdefgh", "token=***"),
+        ("a secret=abcdefgh, a passwd=hunter2", "a secret=***, a passwd=***"),
+        (f"bearer {SECRET} or basic {SECRET}", "bearer *** or basic ***"),
     ],
 )
 def test_a_secret_is_hidden_and_what_is_around_it_is_not(text: str, redacted: str) -> None:
