@@ -63,6 +63,7 @@ class TailedStore(InMemoryEventStore):
     def __init__(self) -> None:
         super().__init__()
         self.away: Exception | None = None
+        self.pace_seconds = 0.0
         self._moved = asyncio.Event()
 
     @property
