@@ -15,6 +15,7 @@ from domain.ports import EventStore
 MAX_TRIES = 8
 CACHED_STREAMS = 10_000
 NEVER = 2**31 - 1
+PAGE = 1_000
 SYSTEM_PREFIX = "system:"
 
 _ENCODER = msgspec.json.Encoder()
@@ -27,8 +28,16 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     state: Any = None
 
 
+class _PerhapsOutOfDate(Exception):
+    """Decided on what was remembered, and not by events: it must be read before it counts."""
+
+
 class CommandHandler:
-    """Safe for concurrent use; holds nothing that cannot be read again."""
+    """Safe for concurrent use; holds nothing that cannot be read again.
+
+    A command is first decided on what is remembered of its aggregate: where that was out of date,
+    the store says so, and it is read.
+    """
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -43,30 +52,33 @@ class CommandHandler:
         Raises Refusal (recorded as an event first), UnknownStream, ConcurrencyConflict,
         CommandIdReused, StoreUnavailable, StoreOverloaded.
         """
-        aggregate = aggregate_of(command)
         fingerprint = hashlib.sha256(_ENCODER.encode(command)).digest()
-        for attempt in range(MAX_TRIES):
-            fresh = attempt == 0 and isinstance(command, aggregate.creating)
+        remembered = self._remembered(command, context.tenant)
+        if remembered is not None:
             try:
-                return await self._try(
-                    command, context, fingerprint, expected_version, assume_new=fresh
-                )
+                return await self._try(command, context, fingerprint, expected_version, remembered)
+            except (_PerhapsOutOfDate, ConcurrencyConflict):
+                self._forget(command, context.tenant)
+        for _ in range(MAX_TRIES - 1):
+            try:
+                return await self._try(command, context, fingerprint, expected_version)
             except ConcurrencyConflict:
-                self._cache.pop(_cache_key(context.tenant, aggregate, command), None)
-                if expected_version is not None or attempt == MAX_TRIES - 1:
+                self._forget(command, context.tenant)
+                if expected_version is not None:
                     raise
-        raise AssertionError("unreachable")
+        return await self._try(command, context, fingerprint, expected_version)
 
     async def load(self, aggregate: Aggregate, tenant: str, identifier: str) -> Loaded:
         """The state of an aggregate now; events that this program cannot read are passed over."""
         stream = aggregate.stream(identifier)
         loaded = self._cache.get((tenant, stream), Loaded())
-        while True:
-            page = await self._store.read_stream(tenant, stream, after_version=loaded.version)
+        page = None
+        while page is None or len(page) == PAGE:
+            page = await self._store.read_stream(
+                tenant, stream, after_version=loaded.version, limit=PAGE
+            )
             for recorded in page:
                 loaded = _fold(aggregate, loaded, recorded.event)
-            if not page:
-                break
         if loaded.version:
             self._remember(tenant, stream, loaded)
         return loaded
@@ -81,22 +93,24 @@ class CommandHandler:
         context: CommandContext,
         fingerprint: bytes,
         expected_version: int | None,
-        *,
-        assume_new: bool,
+        remembered: Loaded | None = None,
     ) -> Receipt:
         aggregate = aggregate_of(command)
         identifier = aggregate.key(command)
-        if assume_new:
-            loaded = Loaded()
-        else:
-            loaded = await self.load(aggregate, context.tenant, identifier)
+        loaded = remembered or await self.load(aggregate, context.tenant, identifier)
         stream = aggregate.stream(identifier)
         if expected_version is not None and expected_version != loaded.version:
+            if remembered is not None:
+                raise _PerhapsOutOfDate
             return await self._stale(context, stream, fingerprint, expected_version, loaded.version)
         try:
             events = aggregate.decide(command, loaded.state)
         except Refusal as refusal:
+            if remembered is not None:
+                raise _PerhapsOutOfDate from refusal
             return await self._refuse(command, context, fingerprint, stream, refusal)
+        if not events and remembered is not None:
+            raise _PerhapsOutOfDate
         if not events and context.actor.startswith(SYSTEM_PREFIX):
             return _nothing_new(context, stream, loaded.version)
         receipt = await self._store.append(
@@ -186,6 +200,16 @@ class CommandHandler:
         if not isinstance(event, CommandRefused):
             raise TypeError(f"{receipt.stream} should hold a refusal")
         return Refusal(rule=event.rule, state=event.state, advice=event.reason)
+
+    def _remembered(self, command: Command, tenant: str) -> Loaded | None:
+        """What may still be true; a command that creates its aggregate finds nothing there."""
+        aggregate = aggregate_of(command)
+        if isinstance(command, aggregate.creating):
+            return Loaded()
+        return self._cache.get(_cache_key(tenant, aggregate, command))
+
+    def _forget(self, command: Command, tenant: str) -> None:
+        self._cache.pop(_cache_key(tenant, aggregate_of(command), command), None)
 
     def _remember(self, tenant: str, stream: str, loaded: Loaded) -> None:
         known = self._cache.get((tenant, stream))
