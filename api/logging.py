@@ -6,6 +6,7 @@ Whatever is logged, by us or by a library, passes `redact` as the last thing bef
 import json
 import logging
 import sys
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -15,6 +16,46 @@ from api.redaction import redact, redact_bytes
 from api.settings import LoggingSettings
 
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+class RequestLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What is logged of every request. route: its template."""
+
+    event: str = "request"
+    level: str = "info"
+    timestamp: datetime
+    correlation_id: str
+    method: str
+    path: str
+    route: str
+    status: int
+    milliseconds: float
+    address: str
+
+
+class RequestLog:
+    """As JSON a line goes straight to standard error: to pass it through the processors of other
+    lines costs a fifth of a small request."""
+
+    def __init__(self) -> None:
+        self._is_wanted = True
+        self._as_json = False
+        self._log = structlog.get_logger("http")
+
+    def configure(self, *, is_wanted: bool, as_json: bool) -> None:
+        self._is_wanted, self._as_json = is_wanted, as_json
+
+    def write(self, line: RequestLine) -> None:
+        if not self._is_wanted:
+            return
+        if self._as_json:
+            sys.stderr.buffer.write(_as_json(line) + b"\n")
+            sys.stderr.buffer.flush()
+        else:
+            self._log.info(**msgspec.structs.asdict(line))
+
+
+REQUESTS = RequestLog()
 
 
 def configure_logging(settings: LoggingSettings) -> None:
@@ -38,14 +79,20 @@ def configure_logging(settings: LoggingSettings) -> None:
         else structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    REQUESTS.configure(is_wanted=level <= logging.INFO, as_json=as_json)
     _take_over_library_logs(level, shared, _render_json_text if as_json else console)
 
 
 def render_json(_: WrappedLogger, __: str, event: EventDict) -> bytes:
+    return _as_json(event)
+
+
+def _as_json(event: EventDict | RequestLine) -> bytes:
     try:
         line = _ENCODER.encode(event)
     except (ValueError, TypeError):  # text that is no Unicode, keys that are no text
-        line = json.dumps(event, default=repr, skipkeys=True).encode()
+        known = msgspec.structs.asdict(event) if isinstance(event, RequestLine) else event
+        line = json.dumps(known, default=repr, skipkeys=True).encode()
     return redact_bytes(line)
 
 

@@ -12,6 +12,7 @@ from api.http import errors as e
 from api.http.app_keys import ADDRESS, CORRELATION_ID, PARTS
 from api.http.headers import CORRELATION_HEADER, answer_options
 from api.http.metrics import HttpMetrics
+from api.logging import REQUESTS, RequestLine
 
 GIVEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
 TRACE = re.compile(r"00-(?P<trace>[0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -30,14 +31,17 @@ def observed(metrics: HttpMetrics) -> Middleware:
         seconds = time.perf_counter() - begun
         route = _template(request)
         metrics.observe(request.method, route, response.status, seconds)
-        _log.info(
-            "request",
-            method=request.method,
-            path=request.path,
-            route=route,
-            status=response.status,
-            milliseconds=round(seconds * 1000, 1),
-            address=request[ADDRESS],
+        REQUESTS.write(
+            RequestLine(
+                timestamp=request.app[PARTS].clock.now(),
+                correlation_id=correlation_id,
+                method=request.method,
+                path=request.path,
+                route=route,
+                status=response.status,
+                milliseconds=round(seconds * 1000, 1),
+                address=request[ADDRESS],
+            )
         )
         return response
 
