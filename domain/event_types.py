@@ -45,7 +45,7 @@ class EventTypes:
             if schema_version == known.schema_version:
                 return self._decoders[name].decode(data)
             return self._upcast(known, schema_version, data)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return OpaqueEvent(raw=data)
 
     def _upcast(self, known: type[Event], schema_version: int, data: bytes) -> Event:

@@ -27,8 +27,10 @@ class InMemoryLogStore:
         log = self._logs.get((tenant, subject), _Log())
         known = len(log.chunks)
         fresh = [chunk for chunk in chunks if chunk.sequence >= known]
-        if not fresh:
+        if not fresh and log.chunks[chunks[-1].sequence] == chunks[-1]:
             return
+        if not fresh:
+            raise ConcurrencyConflict(subject, chunks[0].sequence, known)
         if log.closed:
             raise LogClosed(subject)
         if (fresh[0].sequence, fresh[0].offset) != (known, log.end):

@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
+import msgspec
 import psycopg
 from eventsourcing import postgres as library
 from eventsourcing.persistence import (
@@ -22,6 +23,7 @@ from eventsourcing.persistence import (
     InterfaceError,
     Notification,
     OperationalError,
+    ProgrammingError,
     StoredEvent,
     Subscription,
 )
@@ -233,8 +235,15 @@ def _context(given: dict[str, Any]) -> CommandContext:
         causation_id=given.get("causation_id"),
         source_address=given.get("source_address"),
         traceparent=given.get("traceparent"),
-        metadata=given.get("metadata") or {},
+        metadata=_metadata(given.get("metadata") or {}),
     )
+
+
+def _metadata(given: Any) -> dict[str, str]:
+    try:
+        return msgspec.convert(given, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise ProgrammingError(f"metadata holds texts by name: {error}") from error
 
 
 def _fingerprint(stream: str, events: Sequence[StoredEvent]) -> bytes:

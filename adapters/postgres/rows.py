@@ -42,13 +42,21 @@ def recorded_event(row: tuple[Any, ...], decode: Decode) -> RecordedEvent:
         actor=row[13],
         source_address=row[14],
         traceparent=row[15],
-        metadata={} if row[16] == "{}" else _decode_metadata(row[16]),
+        metadata={} if row[16] == "{}" else _metadata(row[16]),
         hash_version=row[17],
         key_id=row[18],
         leaf=row[19],
         chain=row[20],
         event=decode(row[5], row[6], row[7]),
     )
+
+
+def _metadata(text: str) -> dict[str, str]:
+    """What is no object of texts is carried as it is: one bad row must not stop all readers."""
+    try:
+        return _decode_metadata(text)
+    except msgspec.MsgspecError:
+        return {"": text}
 
 
 def receipt_of(row: tuple[Any, ...]) -> Receipt:

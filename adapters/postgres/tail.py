@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+import structlog
+
 from adapters.postgres.connections import AsyncConnection, connect
 from adapters.postgres.errors import UNREACHABLE
 from adapters.postgres.ring import Ring
@@ -21,6 +23,8 @@ CAPACITY = 10_000
 CAPACITY_BYTES = 64 * 1024 * 1024
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
+
+_log = structlog.get_logger("log tail")
 
 
 class LogTail:
@@ -78,8 +82,11 @@ class LogTail:
                     pause = FIRST_PAUSE_SECONDS
                     await self._follow(connection)
             except (StoreUnavailable, *UNREACHABLE):
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                pass
+            except Exception:  # noqa: BLE001 - the outermost loop: all who follow depend on it
+                _log.exception("the log cannot be followed; it is tried again")
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     async def _follow(self, connection: AsyncConnection) -> None:
         while True:

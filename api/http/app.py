@@ -18,7 +18,7 @@ from api.http.parts import HttpParts
 from api.http.route import Route
 from api.http.routes import ROUTES
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = 256 * 1024
 MAX_LINE_BYTES = 8_190
 
 

@@ -67,16 +67,16 @@ def history_view(recorded: RecordedEvent) -> HistoryView:
 def _data(recorded: RecordedEvent) -> msgspec.Raw:
     """The stored bytes where they are current, so that nothing is encoded twice."""
     if isinstance(recorded.event, OpaqueEvent):
-        return msgspec.Raw(_opaque(recorded.data))
+        return msgspec.Raw(opaque_json(recorded.data))
     if recorded.schema_version == _CURRENT.get(recorded.type):
         return msgspec.Raw(recorded.data)
     return msgspec.Raw(EVENT_TYPES.encode(recorded.event))
 
 
-def _opaque(data: bytes) -> bytes:
+def opaque_json(data: bytes) -> bytes:
     """JSON stays what it is; anything else (an encrypted field) becomes base64 text."""
     try:
         msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _ENCODE(base64.b64encode(data).decode())
     return data

@@ -4,15 +4,16 @@ Any number of these may run: the position moves only from where it was read, so 
 slower starts over from the winner's.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import structlog
 
 from api.workers.crash_points import CrashPoint, CrashPoints
 from api.workers.loops import LogReader, Worker
 from domain.application.aggregates import aggregate_named
+from domain.application.recent import Recent
 from domain.event import OpaqueEvent, RecordedEvent
 from domain.ports import EffectStore, EventStore, NewEffect, Superseding
 from domain.processes.reactions import needs_state, react
@@ -20,7 +21,8 @@ from domain.processes.reactions import needs_state, react
 PROCESS = "reactions"
 PAGE = 500
 WAIT_SECONDS = 5.0
-CACHED_STREAMS = 10_000
+REMEMBERED = 10_000
+REMEMBERED_BYTES = 64 * 1024 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -87,34 +89,43 @@ class StateReader:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._cache: OrderedDict[tuple[str, str], tuple[int, Any]] = OrderedDict()
+        self._cache: Recent[tuple[str, str], _Known] = Recent(
+            most=REMEMBERED, most_weight=REMEMBERED_BYTES
+        )
 
     async def after(self, recorded: RecordedEvent) -> Any:
         key = (recorded.tenant, recorded.stream)
-        version, state = self._cache.pop(key, (0, None))
-        if version >= recorded.version:
-            version, state = 0, None
-        if version == recorded.version - 1:
-            state = _evolve(state, recorded)
-        else:
-            state = await self._fold(recorded, version, state)
-        self._cache[key] = (recorded.version, state)
-        if len(self._cache) > CACHED_STREAMS:
-            self._cache.popitem(last=False)
-        return state
+        known = self._cache.get(key)
+        if known is None or known.version >= recorded.version:
+            known = _Known()
+        while known.version < recorded.version:
+            known = await self._advance(known, recorded)
+        self._cache.put(key, known, weight=known.size)
+        return known.state
 
-    async def _fold(self, until: RecordedEvent, version: int, state: Any) -> Any:
-        while version < until.version:
-            page = await self._store.read_stream(until.tenant, until.stream, after_version=version)
-            for recorded in page:
-                if recorded.version <= until.version:
-                    state = _evolve(state, recorded)
-                    version = recorded.version
-        return state
+    async def _advance(self, known: "_Known", until: RecordedEvent) -> "_Known":
+        if known.version == until.version - 1:
+            return _evolve(known, until)
+        page = await self._store.read_stream(
+            until.tenant, until.stream, after_version=known.version
+        )
+        for recorded in page:
+            if recorded.version <= until.version:
+                known = _evolve(known, recorded)
+        return known
 
 
-def _evolve(state: Any, recorded: RecordedEvent) -> Any:
+class _Known(msgspec.Struct, frozen=True, kw_only=True):
+    """size: of the events it was folded from, in bytes."""
+
+    version: int = 0
+    state: Any = None
+    size: int = 0
+
+
+def _evolve(known: _Known, recorded: RecordedEvent) -> _Known:
     aggregate = aggregate_named(recorded.stream.partition("-")[0])
-    if aggregate is None or isinstance(recorded.event, OpaqueEvent):
-        return state
-    return aggregate.evolve(state, recorded.event)
+    state = known.state
+    if aggregate is not None and not isinstance(recorded.event, OpaqueEvent):
+        state = aggregate.evolve(state, recorded.event)
+    return _Known(version=recorded.version, state=state, size=known.size + len(recorded.data))

@@ -1,19 +1,20 @@
 """Load, fold, decide, append; again when somebody was faster. The only way to change anything."""
 
 import hashlib
-from collections import OrderedDict
 from typing import Any
 
 import msgspec
 
 from domain.access.events import CommandRefused
 from domain.application.aggregates import Aggregate, aggregate_of
+from domain.application.recent import Recent
 from domain.errors import ConcurrencyConflict, Refusal
 from domain.event import REFUSED, Append, Command, CommandContext, Event, OpaqueEvent, Receipt
 from domain.ports import EventStore
 
 MAX_TRIES = 8
-CACHED_STREAMS = 10_000
+REMEMBERED = 10_000
+REMEMBERED_BYTES = 64 * 1024 * 1024
 NEVER = 2**31 - 1
 PAGE = 1_000
 SYSTEM_PREFIX = "system:"
@@ -22,10 +23,24 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """An aggregate's state and the version it was folded up to (0: nothing recorded)."""
+    """An aggregate's state and the version it was folded up to (0: nothing recorded).
+
+    size: of the events it was folded from, in bytes, roughly.
+    """
 
     version: int = 0
     state: Any = None
+    size: int = 0
+
+
+class _Delivery(msgspec.Struct, frozen=True):
+    """One command as it came. size: in bytes, roughly that of what it will record."""
+
+    command: Command
+    context: CommandContext
+    expected_version: int | None
+    fingerprint: bytes
+    size: int
 
 
 class _PerhapsOutOfDate(Exception):
@@ -41,7 +56,9 @@ class CommandHandler:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._cache: OrderedDict[tuple[str, str], Loaded] = OrderedDict()
+        self._cache: Recent[tuple[str, str], Loaded] = Recent(
+            most=REMEMBERED, most_weight=REMEMBERED_BYTES
+        )
 
     async def handle(
         self, command: Command, context: CommandContext, *, expected_version: int | None = None
@@ -52,33 +69,35 @@ class CommandHandler:
         Raises Refusal (recorded as an event first), UnknownStream, ConcurrencyConflict,
         CommandIdReused, StoreUnavailable, StoreOverloaded.
         """
-        fingerprint = hashlib.sha256(_ENCODER.encode(command)).digest()
+        encoded = _ENCODER.encode(command)
+        fingerprint = hashlib.sha256(encoded).digest()
+        delivery = _Delivery(command, context, expected_version, fingerprint, len(encoded))
         remembered = self._remembered(command, context.tenant)
         if remembered is not None:
             try:
-                return await self._try(command, context, fingerprint, expected_version, remembered)
+                return await self._try(delivery, remembered)
             except (_PerhapsOutOfDate, ConcurrencyConflict):
                 self._forget(command, context.tenant)
         for _ in range(MAX_TRIES - 1):
             try:
-                return await self._try(command, context, fingerprint, expected_version)
+                return await self._try(delivery)
             except ConcurrencyConflict:
                 self._forget(command, context.tenant)
                 if expected_version is not None:
                     raise
-        return await self._try(command, context, fingerprint, expected_version)
+        return await self._try(delivery)
 
     async def load(self, aggregate: Aggregate, tenant: str, identifier: str) -> Loaded:
         """The state of an aggregate now; events that this program cannot read are passed over."""
         stream = aggregate.stream(identifier)
-        loaded = self._cache.get((tenant, stream), Loaded())
+        loaded = self._cache.get((tenant, stream)) or Loaded()
         page = None
         while page is None or len(page) == PAGE:
             page = await self._store.read_stream(
                 tenant, stream, after_version=loaded.version, limit=PAGE
             )
             for recorded in page:
-                loaded = _fold(aggregate, loaded, recorded.event)
+                loaded = _fold(aggregate, loaded, recorded.event, len(recorded.data))
         if loaded.version:
             self._remember(tenant, stream, loaded)
         return loaded
@@ -87,28 +106,22 @@ class CommandHandler:
         """What became of a command that was delivered before."""
         return await self._store.find_receipt(tenant, command_id)
 
-    async def _try(
-        self,
-        command: Command,
-        context: CommandContext,
-        fingerprint: bytes,
-        expected_version: int | None,
-        remembered: Loaded | None = None,
-    ) -> Receipt:
+    async def _try(self, delivery: _Delivery, remembered: Loaded | None = None) -> Receipt:
+        command, context = delivery.command, delivery.context
         aggregate = aggregate_of(command)
         identifier = aggregate.key(command)
         loaded = remembered or await self.load(aggregate, context.tenant, identifier)
         stream = aggregate.stream(identifier)
-        if expected_version is not None and expected_version != loaded.version:
+        if delivery.expected_version not in {None, loaded.version}:
             if remembered is not None:
                 raise _PerhapsOutOfDate
-            return await self._stale(context, stream, fingerprint, expected_version, loaded.version)
+            return await self._stale(delivery, stream, loaded.version)
         try:
             events = aggregate.decide(command, loaded.state)
         except Refusal as refusal:
             if remembered is not None:
                 raise _PerhapsOutOfDate from refusal
-            return await self._refuse(command, context, fingerprint, stream, refusal)
+            return await self._refuse(delivery, stream, refusal)
         if not events and remembered is not None:
             raise _PerhapsOutOfDate
         if not events and context.actor.startswith(SYSTEM_PREFIX):
@@ -119,25 +132,18 @@ class CommandHandler:
                 stream=stream,
                 expected_version=loaded.version,
                 events=events,
-                fingerprint=fingerprint,
+                fingerprint=delivery.fingerprint,
             )
         )
         if receipt.status == REFUSED:
             raise await self._recorded_refusal(context.tenant, receipt)
         if not receipt.replayed:
             for event in events:
-                loaded = _fold(aggregate, loaded, event)
+                loaded = _fold(aggregate, loaded, event, delivery.size)
             self._remember(context.tenant, stream, loaded)
         return receipt
 
-    async def _stale(
-        self,
-        context: CommandContext,
-        stream: str,
-        fingerprint: bytes,
-        expected_version: int,
-        version: int,
-    ) -> Receipt:
+    async def _stale(self, delivery: _Delivery, stream: str, version: int) -> Receipt:
         """The store tells a retry of a command that succeeded from a true conflict.
 
         It is asked for a version that no stream reaches: an append of nothing must not succeed
@@ -146,35 +152,29 @@ class CommandHandler:
         try:
             receipt = await self._store.append(
                 Append(
-                    context=context,
+                    context=delivery.context,
                     stream=stream,
                     expected_version=NEVER,
                     events=(),
-                    fingerprint=fingerprint,
+                    fingerprint=delivery.fingerprint,
                 )
             )
         except ConcurrencyConflict as conflict:
-            raise ConcurrencyConflict(stream, expected_version, version) from conflict
+            expected = delivery.expected_version or 0
+            raise ConcurrencyConflict(stream, expected, version) from conflict
         if receipt.status == REFUSED:
-            raise await self._recorded_refusal(context.tenant, receipt)
+            raise await self._recorded_refusal(delivery.context.tenant, receipt)
         return receipt
 
-    async def _refuse(
-        self,
-        command: Command,
-        context: CommandContext,
-        fingerprint: bytes,
-        stream: str,
-        refusal: Refusal,
-    ) -> Receipt:
+    async def _refuse(self, delivery: _Delivery, stream: str, refusal: Refusal) -> Receipt:
         """Record the refusal under the command's own id, then raise it.
 
         A command that was accepted before is no longer refused: its receipt answers.
         """
-        attempt_id = context.command_id
+        attempt_id = delivery.context.command_id
         refused = CommandRefused(
             attempt_id=attempt_id,
-            command=type(command).__name__,
+            command=type(delivery.command).__name__,
             target=stream,
             rule=refusal.rule,
             state=refusal.state,
@@ -182,11 +182,11 @@ class CommandHandler:
         )
         receipt = await self._store.append(
             Append(
-                context=context,
+                context=delivery.context,
                 stream=f"attempt-{attempt_id}",
                 expected_version=0,
                 events=(refused,),
-                fingerprint=fingerprint,
+                fingerprint=delivery.fingerprint,
                 status=REFUSED,
             )
         )
@@ -209,26 +209,23 @@ class CommandHandler:
         return self._cache.get(_cache_key(tenant, aggregate, command))
 
     def _forget(self, command: Command, tenant: str) -> None:
-        self._cache.pop(_cache_key(tenant, aggregate_of(command), command), None)
+        self._cache.forget(_cache_key(tenant, aggregate_of(command), command))
 
     def _remember(self, tenant: str, stream: str, loaded: Loaded) -> None:
         known = self._cache.get((tenant, stream))
-        if known is None or known.version < loaded.version:
-            self._cache[tenant, stream] = loaded
-        self._cache.move_to_end((tenant, stream))
-        if len(self._cache) > CACHED_STREAMS:
-            self._cache.popitem(last=False)
+        newest = loaded if known is None or known.version < loaded.version else known
+        self._cache.put((tenant, stream), newest, weight=newest.size)
 
 
 def _cache_key(tenant: str, aggregate: Aggregate, command: Command) -> tuple[str, str]:
     return tenant, aggregate.stream(aggregate.key(command))
 
 
-def _fold(aggregate: Aggregate, loaded: Loaded, event: Event) -> Loaded:
+def _fold(aggregate: Aggregate, loaded: Loaded, event: Event, size: int) -> Loaded:
     state = loaded.state
     if not isinstance(event, OpaqueEvent):
         state = aggregate.evolve(state, event)
-    return Loaded(version=loaded.version + 1, state=state)
+    return Loaded(version=loaded.version + 1, state=state, size=loaded.size + size)
 
 
 def _nothing_new(context: CommandContext, stream: str, version: int) -> Receipt:

@@ -123,6 +123,20 @@ def test_an_overlapping_retry_of_another_shape_is_refused(run: Run) -> None:
     run(body)
 
 
+def test_a_repetition_that_was_cut_elsewhere_is_refused(run: Run) -> None:
+    """As by two writers that follow one log, of whom one has seen more of it."""
+
+    async def body(store: Store) -> None:
+        await store.append("t", "log", a_log(b"one"))
+        for other in (b"onetwo", b"o", b"two"):
+            with pytest.raises(ConcurrencyConflict):
+                await store.append("t", "log", a_log(other))
+        await store.append("t", "log", a_log(b"one"))
+        assert await store.end("t", "log") == (1, 3, False)
+
+    run(body)
+
+
 @pytest.mark.parametrize("wrong", [a_log(b""), [*a_log(b"a"), *a_log(b"b", sequence=2, offset=1)]])
 def test_a_batch_with_holes_is_a_mistake(run: Run, wrong: Sequence[LogChunk]) -> None:
     async def body(store: Store) -> None:

@@ -174,3 +174,34 @@ def test_a_shorter_log_after_a_restore_is_followed_from_its_end(database: Databa
         await tail.stop()
 
     asyncio.run(body())
+
+
+class StumblingStore(InMemoryEventStore):
+    """Fails once in a way that nobody has thought of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stumbled = asyncio.Event()
+
+    async def read_log(
+        self, after: int, *, limit: int = 1_000, tenant: str | None = None
+    ) -> Sequence[RecordedEvent]:
+        if not self.stumbled.is_set():
+            self.stumbled.set()
+            raise ValueError("unforeseen")
+        return await super().read_log(after, limit=limit, tenant=tenant)
+
+
+def test_an_unforeseen_error_does_not_end_the_tail(database: Database) -> None:
+    async def body() -> None:
+        store = StumblingStore()
+        tail = LogTail(database.service_url, store, poll=0.05)
+        await tail.start()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await store.stumbled.wait()
+            receipt = await store.append(an_append("a"))
+            while await tail.wait(0, DEADLINE_SECONDS) != receipt.last_position:
+                pass
+        await tail.stop()
+
+    asyncio.run(body())
