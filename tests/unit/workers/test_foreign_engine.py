@@ -17,7 +17,7 @@ from domain.engines.events import (
     ForeignEngineMet,
 )
 from domain.errors import EngineUnavailable
-from domain.ports import EngineContainer
+from domain.ports import ClaimedEffect, EngineContainer
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 from tests.unit.workers.test_pipeline import an_rpm, script, submit
@@ -83,6 +83,31 @@ def test_an_engine_that_is_exchanged_while_we_work_gets_no_further_call() -> Non
             await at.recorded(BINDING, BoundEngineMetAgain)
             await at.recorded(STREAM, e.ContainerStopped)
         assert len(at.calls("stop")) == 2
+
+    run(body)
+
+
+def test_once_a_foreign_engine_has_answered_nothing_more_is_claimed() -> None:
+    async def body(at: Installation) -> None:
+        claim = at.effects.claim
+        claims = 0
+
+        async def count(owner: str, *, limit: int, lease_seconds: float) -> Sequence[ClaimedEffect]:
+            nonlocal claims
+            claims += 1
+            return await claim(owner, limit=limit, lease_seconds=lease_seconds)
+
+        async with at.at_work(at.process_manager, at.executor):
+            await _running(at)
+            at.engine.fail_next("stop", EngineUnavailable("away"))
+            at.engine.engine_id = "other"
+            await at.send(c.StopContainer(container_id="a"))
+            await at.recorded(BINDING, ForeignEngineMet)
+            await until(lambda: not at.effects.is_held())
+            asked = len(at.calls("identity"))
+            at.effects.claim = count
+            await until(lambda: len(at.calls("identity")) > asked + 2)
+        assert claims <= 1  # one may have been on its way
 
     run(body)
 

@@ -79,9 +79,11 @@ def test_a_call_that_outlasts_the_lease_is_cut_off_and_then_looked_for() -> None
 def test_a_call_may_last_for_as_long_as_the_lease_is_extended() -> None:
     async def body(at: Installation) -> None:
         start, extend = at.engine.start, at.effects.extend
-        extended = 0
+        begun = extended = 0
 
         async def start_slowly(name: str) -> EngineContainer:
+            nonlocal begun
+            begun += 1
             await until(lambda: extended > 4)
             return await start(name)
 
@@ -94,7 +96,7 @@ def test_a_call_may_last_for_as_long_as_the_lease_is_extended() -> None:
         async with at.at_work(at.process_manager, at.executor):
             await _request(at)
             await at.recorded(STREAM, e.ContainerStarted)
-        assert at.calls("start") == ["em-a-1"]
+        assert begun == 1
 
     run(body, lease=Lease(SHORT_SECONDS))
 
