@@ -44,6 +44,7 @@ class EngineBinding:
         )  # fmt: skip
         self._foreign: ForeignEngine | None = None
         self._certain_until = 0.0
+        self._failed_at = 0.0
         self._asking = asyncio.Lock()
 
     async def verify(self) -> EngineIdentity:
@@ -88,19 +89,25 @@ class EngineBinding:
             raise
 
     async def _be_certain(self) -> None:
-        """Of many calls at once one asks."""
+        """Of many calls at once one asks, and all take its answer, or that there was none."""
         loop = asyncio.get_running_loop()
-        if loop.time() < self._certain_until:
+        came_at = loop.time()
+        if came_at < self._certain_until:
             return
         async with self._asking:
-            if loop.time() >= self._certain_until:
-                await self.verify()
+            if loop.time() < self._certain_until:
+                return
+            if self._failed_at > came_at:
+                self.refuse_foreign()
+                raise EngineUnavailable("The engine did not say who it is")
+            await self.verify()
 
     async def _identity(self) -> EngineIdentity:
         try:
             async with asyncio.timeout(ASK_SECONDS):
                 return await self._engine.identity()
         except (EngineError, TimeoutError) as error:
+            self._failed_at = asyncio.get_running_loop().time()
             reason = str(error) or f"no answer within {ASK_SECONDS:.0f} s"
             raise EngineUnavailable(f"The engine does not say who it is: {reason}") from error
 

@@ -122,7 +122,7 @@ class Executor(Worker):
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         free = MAX_AT_ONCE - len(self._running)
-        if free <= 0:
+        if free <= 0 or self._lease.is_over:
             return
         for claimed in await self._effects.claim(
             self._owner, limit=free, lease_seconds=self._lease.seconds
@@ -187,8 +187,6 @@ class Executor(Worker):
             self._done.set()
 
     async def _perform_and_record(self, claimed: ClaimedEffect) -> None:
-        if self._lease.is_over:
-            raise EngineUnavailable("The lease ran out before anything was done")
         if claimed.attempt > 1 and await self._is_recorded(claimed):
             return
         command = await self._perform(claimed)

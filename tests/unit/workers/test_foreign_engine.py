@@ -1,8 +1,14 @@
 """Nothing is done to another engine than the bound one, and nothing believed that it shows."""
 
+import asyncio
 from collections.abc import Sequence
 
+from prometheus_client import CollectorRegistry
+
 from adapters.memory.container_engine import InMemoryContainerEngine, Program
+from api.workers.engine_binding import EngineBinding
+from api.workers.guarded_engine import GuardedEngine
+from api.workers.observations import Reporter
 from domain.builds import events as b
 from domain.builds import recipe
 from domain.containers import commands as c
@@ -16,8 +22,8 @@ from domain.engines.events import (
     EngineRebound,
     ForeignEngineMet,
 )
-from domain.errors import EngineUnavailable
-from domain.ports import ClaimedEffect, EngineContainer
+from domain.errors import EngineOutcomeUnknown, EngineUnavailable
+from domain.ports import ClaimedEffect, EngineContainer, EngineIdentity
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 from tests.unit.workers.test_pipeline import an_rpm, script, submit
@@ -191,5 +197,35 @@ def test_a_build_whose_finished_step_stayed_on_the_old_engine_is_tried_again() -
             *_, errored = await at.recorded("build-b", b.BuildErrored)
         assert isinstance(errored, b.BuildErrored)
         assert errored.retryable
+
+    run(body)
+
+
+def test_many_calls_ask_an_engine_that_does_not_answer_but_once() -> None:
+    async def body(at: Installation) -> None:
+        answers = asyncio.Event()
+        asked = 0
+
+        async def hang() -> EngineIdentity:
+            nonlocal asked
+            asked += 1
+            await answers.wait()
+            raise EngineOutcomeUnknown("no answer")
+
+        at.engine.identity = hang
+        binding = EngineBinding(
+            engine=at.engine,
+            handler=at.handler,
+            reporter=Reporter(at.handler, at.clock),
+            registry=CollectorRegistry(),
+        )
+        engine = GuardedEngine(at.engine, binding.call)
+        calls = [asyncio.create_task(engine.inspect(NAME)) for _ in range(ROUNDS)]
+        await until(lambda: asked == 1)
+        answers.set()
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(error) for error in found} == {EngineUnavailable}
+        assert asked == 1
+        assert at.calls("inspect") == []
 
     run(body)

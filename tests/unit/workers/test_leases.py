@@ -49,6 +49,20 @@ def test_a_lease_that_runs_out_between_two_calls_stops_the_effect_before_the_nex
     run(body)
 
 
+def test_nothing_is_claimed_without_a_lease() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            await until(lambda: not at.lease.is_over)
+            _run_out(at)
+            await _request(at)
+            for _ in range(3):
+                at.effects.written.set()
+                await until(lambda: not at.effects.written.is_set())
+            assert at.effects.attempts() == [0, 0]
+
+    run(body)
+
+
 def test_a_call_that_outlasts_the_lease_is_cut_off_and_then_looked_for() -> None:
     async def body(at: Installation) -> None:
         start, extend = at.engine.start, at.effects.extend
