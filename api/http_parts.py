@@ -10,6 +10,11 @@ from api.bootstrap import Core
 from api.http.parts import Comparison, HttpParts, ReadinessCheck, Tickets
 from api.http.tickets import InMemoryTickets
 from api.image_check import EngineImages
+from api.readiness import ENGINE_PART
+from domain.application.aggregates import BINDING
+from domain.application.command_handler import CommandHandler
+from domain.engines.binding import ENGINE, Binding
+from domain.event import DEFAULT_TENANT
 
 MAX_LAG = 1_000
 
@@ -36,6 +41,7 @@ def http_parts(core: Core, docker: DockerEngine, queries: PostgresQueries) -> Ht
         readiness={
             "the event log": _log_answers(core),
             "the read models": _read_models_are_near(queries),
+            ENGINE_PART: engine_is_ours(core.handler),
         },
         registry=core.registry,
     )
@@ -70,6 +76,21 @@ def _log_answers(core: Core) -> ReadinessCheck:
     async def check() -> str | None:
         await core.store.head()
         return None
+
+    return check
+
+
+def engine_is_ours(handler: CommandHandler) -> ReadinessCheck:
+    """By what the worker found when it last asked. Everybody may read this: it names no engine."""
+
+    async def check() -> str | None:
+        binding: Binding | None = (await handler.load(BINDING, DEFAULT_TENANT, ENGINE)).state
+        if binding is None or binding.foreign is None:
+            return None
+        return (
+            "another engine answers than the one that this installation is bound to, so nothing "
+            "is done. Correct DOCKER_HOST, or rebind: eulermaker engine show"
+        )
 
     return check
 

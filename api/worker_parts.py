@@ -9,8 +9,11 @@ from adapters.postgres.watches import PostgresWatches, installation_id
 from api.bootstrap import Core
 from api.workers.container_observer import ContainerObserver
 from api.workers.crash_points import CrashPoints
+from api.workers.engine_binding import EngineBinding
 from api.workers.executor import Executor, ExecutorMetrics
+from api.workers.guarded_engine import GuardedEngine
 from api.workers.image_builds import ImageBuildRunner
+from api.workers.lease import Lease
 from api.workers.log_follower import LogFollower, LogLimits
 from api.workers.loops import Worker
 from api.workers.lost_steps import LostSteps
@@ -47,8 +50,14 @@ def workers(
     def followers(tenant: str, subject: str) -> LogFollower:
         return LogFollower(logs=parts.logs, tenant=tenant, subject=subject, limits=LogLimits())
 
+    binding = EngineBinding(
+        engine=docker, handler=parts.handler, reporter=reporter, registry=parts.registry
+    )
+    bound = GuardedEngine(docker, binding.call)
+    lease = Lease()
+    leased = GuardedEngine(bound, lease.call)
     image_builds = ImageBuildRunner(
-        engine=docker,
+        engine=bound,
         blobs=parts.blobs,
         reporter=reporter,
         followers=followers,
@@ -58,17 +67,19 @@ def workers(
     effects = PostgresEffectStore(parts.pool)
     executor = Executor(
         lock=lambda: session_lock(parts.database_url, "executor", channel=WAKE_CHANNEL),
+        lease=lease,
+        binding=binding,
         effects=effects,
         handler=parts.handler,
         containers=ContainerPerformer(
-            engine=docker,
+            engine=leased,
             handler=parts.handler,
             secrets=parts.secrets,
             clock=parts.clock,
             installation=installed_as,
         ),
         builds=BuildPerformer(
-            engine=docker,
+            engine=leased,
             handler=parts.handler,
             blobs=parts.blobs,
             logs=parts.logs,
@@ -82,15 +93,16 @@ def workers(
     )
     reconciler = Reconciler(
         lock=lambda: session_lock(parts.database_url, "reconciler"),
-        engine=docker,
+        engine=bound,
+        binding=binding,
         reporter=reporter,
         containers=ContainerObserver(
-            engine=docker, handler=parts.handler, reporter=reporter, followers=followers
+            engine=bound, handler=parts.handler, reporter=reporter, followers=followers
         ),
         steps=StepObserver(
-            engine=docker, handler=parts.handler, reporter=reporter, followers=followers
+            engine=bound, handler=parts.handler, reporter=reporter, followers=followers
         ),
-        lost_steps=LostSteps(docker, parts.handler, reporter),
+        lost_steps=LostSteps(bound, parts.handler, reporter),
         queries=queries,
         watches=PostgresWatches(parts.pool),
         clock=parts.clock,

@@ -6,7 +6,7 @@ from typing import get_args
 from domain.access.events import AccessEvent
 from domain.builds.events import BuildEvent
 from domain.containers.events import ContainerEvent
-from domain.engines.events import EngineEvent
+from domain.engines.events import BindingEvent, EngineEvent
 from domain.event_types import EventTypes, Upcaster
 from domain.log.events import LogRestored
 
@@ -19,6 +19,7 @@ EVENT_TYPES = EventTypes(
         *get_args(BuildEvent),
         *get_args(AccessEvent),
         *get_args(EngineEvent),
+        *get_args(BindingEvent),
         LogRestored,
     ),
     UPCASTERS,

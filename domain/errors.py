@@ -87,8 +87,24 @@ class EngineUnavailable(EngineError):
     """The engine could not be reached, so the call was certainly not made."""
 
 
+class ForeignEngine(EngineUnavailable):
+    """Another engine answers than the one that the installation is bound to: nothing was done."""
+
+    def __init__(self, bound: str, found: str) -> None:
+        super().__init__(
+            f"The engine that answers is {found}, but this installation is bound to {bound}. "
+            "Correct DOCKER_HOST, or rebind: eulermaker engine show"
+        )
+        self.bound = bound
+        self.found = found
+
+
 class EngineOutcomeUnknown(EngineError):
     """The call may or may not have taken effect: look before trying again."""
+
+
+class LeaseExpired(EngineOutcomeUnknown):
+    """The right to act for an effect ran out in the middle of it: somebody else may act by now."""
 
 
 class EngineRefused(EngineError):

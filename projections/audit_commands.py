@@ -49,4 +49,8 @@ COMMAND_OF_EVENT: Mapping[str, str] = {
     "LogRestored": "RecordLogRestored",
     "EngineObserved": "ObserveEngine",
     "ObservationGapRecorded": "RecordObservationGap",
+    "EngineBound": "MeetEngine",
+    "ForeignEngineMet": "MeetEngine",
+    "BoundEngineMetAgain": "MeetEngine",
+    "EngineRebound": "RebindEngine",
 }

@@ -46,7 +46,8 @@ class _Failure(msgspec.Struct, frozen=True):
 class InMemoryContainerEngine:
     """programs: what each command does; every other one runs until it is stopped.
 
-    reachable: False refuses every call. calls: what was asked, with its subject, in order.
+    engine_id: who it says it is. reachable: False refuses every call. calls: what was asked, with
+    its subject, in order.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class InMemoryContainerEngine:
         programs: Mapping[tuple[str, ...], Program] | None = None,
     ) -> None:
         self.programs = dict(programs or {})
+        self.engine_id = "memory"
         self.reachable = True
         self.calls: list[tuple[str, str]] = []
         self.images = MemoryImages(images)
@@ -87,7 +89,7 @@ class InMemoryContainerEngine:
     async def identity(self) -> EngineIdentity:
         with self._call("identity"):
             return EngineIdentity(
-                engine_id="memory", name="memory", version="0", api_version="1.41"
+                engine_id=self.engine_id, name="memory", version="0", api_version="1.41"
             )
 
     async def create(self, spec: EngineContainerSpec) -> EngineContainer:

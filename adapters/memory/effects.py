@@ -111,6 +111,13 @@ class InMemoryEffectStore:
     def is_empty(self) -> bool:
         return not self._kept
 
+    def is_held(self) -> bool:
+        return any(kept.owner is not None for kept in self._kept.values())
+
+    def attempts(self) -> list[int]:
+        """Of each effect that is not done yet, in order."""
+        return [kept.attempts for kept in sorted(self._kept.values(), key=_order)]
+
     async def depth(self) -> int:
         now = self._clock()
         return sum(kept.due_at <= now for kept in self._kept.values())

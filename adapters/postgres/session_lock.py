@@ -20,7 +20,11 @@ class HeldLock:
 
     def __init__(self) -> None:
         self._woken = asyncio.Event()
-        self._lost: Exception | None = None
+        self._failure: Exception | None = None
+
+    @property
+    def lost(self) -> bool:
+        return self._failure is not None
 
     async def wait(self, timeout_seconds: float) -> None:
         """Until a notification or the timeout. Raises StoreUnavailable once the lock is lost."""
@@ -30,8 +34,8 @@ class HeldLock:
         except TimeoutError:
             pass
         self._woken.clear()
-        if self._lost is not None:
-            raise StoreUnavailable("The lock of this worker is lost.") from self._lost
+        if self._failure is not None:
+            raise StoreUnavailable("The lock of this worker is lost.") from self._failure
 
     async def watch(self, connection: AsyncConnection) -> None:
         try:
@@ -40,7 +44,7 @@ class HeldLock:
                     self._woken.set()
                 await connection.execute("SELECT 1")
         except psycopg.Error as error:
-            self._lost = error
+            self._failure = error
             self._woken.set()
 
 

@@ -59,6 +59,7 @@ async def check_all(data_dir: Path) -> list[Finding]:
         "clock": lambda: parts.check_clock(settings),
         "Redis": lambda: parts.check_redis(settings),
         "Docker": lambda: parts.check_docker(settings),
+        "engine binding": lambda: parts.check_engine_binding(settings),
         "base image": lambda: parts.check_base_image(settings),
         "service": lambda: parts.check_service(settings),
         "projections": lambda: parts.check_projections(settings),

@@ -13,6 +13,7 @@ from adapters.postgres.migrate import shipped
 from api.cli.addresses import place
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
+from api.cli.engine import EngineView
 from api.cli.output import decode
 from api.cli.problems import ServiceRefused, ServiceUnreachable
 from api.cli.service_address import find_service
@@ -109,6 +110,23 @@ async def check_docker(settings: Settings) -> Finding:
     if tuple(int(part) for part in found.api_version.split(".")) < OLDEST_ENGINE_API:
         return bad("Docker", words, "Use Docker Engine 20.10 (API 1.41) or later.")
     return good("Docker", words)
+
+
+async def check_engine_binding(settings: Settings) -> Finding:
+    try:
+        async with ApiClient(find_service(None, None, settings.directory)) as client:
+            found = decode(await client.get("/v1/engine", tries=1), EngineView)
+    except ServiceUnreachable:
+        return warning("engine binding", "the service does not run", START)
+    if found.bound is None:
+        return warning("engine binding", "no engine was reached yet", "See Docker.")
+    if found.foreign is not None:
+        return bad(
+            "engine binding",
+            f"{found.foreign} answers, not {found.bound}: nothing is done",
+            f"Correct DOCKER_HOST, or: eulermaker engine rebind {found.foreign.engine_id}",
+        )
+    return good("engine binding", f"bound to {found.bound}")
 
 
 async def check_base_image(settings: Settings) -> Finding:

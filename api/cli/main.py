@@ -15,6 +15,7 @@ COMMANDS = {
     "events": ("api.cli.events:events", "Follow the log of events."),
     "audit": ("api.cli.audit:audit", "Who did what, when, from where, and what came of it."),
     "keys": ("api.cli.keys:keys", "Create, list and revoke API keys."),
+    "engine": ("api.cli.engine:engine", "Show the bound container engine; bind another one."),
     "projections": ("api.cli.projections:projections", "Watch, rebuild and switch read models."),
     "checkpoint": ("api.cli.checkpoint:checkpoint", "Print the log's position and chain hash."),
     "verify": ("api.cli.verify:verify", "Walk the hash chain; name the first bad position."),

@@ -4,8 +4,11 @@ import asyncio
 import http.client
 from urllib.parse import urlsplit
 
+import msgspec
+
 from api.cli.data_directory import DataDirectory
 from api.cli.steps import say
+from api.readiness import ENGINE_PART
 
 READY_SECONDS = 120.0
 PATIENCE_SECONDS = 10.0
@@ -18,13 +21,22 @@ class NotReady(Exception):
     """The service did not become ready in time; the text says what it waited for."""
 
 
+class _Answer(msgspec.Struct):
+    waits_for: dict[str, str] = {}
+
+
 async def wait_until_ready(address: str, directory: DataDirectory) -> None:
+    """Also returns where only a person can bring what it waits for, and by this service."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     told = ""
     while True:
         status, answer = await asyncio.to_thread(_ask, address)
         if status == HTTP_OK:
+            return
+        waits_for = _waits_for(answer)
+        if waits_for.keys() == {ENGINE_PART}:
+            say(f"    When last asked, {waits_for[ENGINE_PART]}")
             return
         waited = loop.time() - began
         if waited > READY_SECONDS:
@@ -36,6 +48,13 @@ async def wait_until_ready(address: str, directory: DataDirectory) -> None:
             told = answer
             say(f"    waiting: {answer}")
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _waits_for(answer: str) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(answer, type=_Answer).waits_for
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _ask(address: str) -> tuple[int, str]:

@@ -54,6 +54,9 @@ def restore(*, directory: Path, data_dir: Path, as_json: bool) -> None:
     click.echo(f"Restored: {head.position} events, the chain is whole.")
     click.echo(f"Position {receipt.last_position} says that this log forked at {head.position}.")
     click.echo("Start the service now (`eulermaker up`): it rebuilds the read models.")
+    click.echo(
+        "On another engine than before it does nothing until you say: eulermaker engine show"
+    )
 
 
 def _restore(

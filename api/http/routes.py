@@ -1,6 +1,16 @@
 """Every route there is: routing, permissions, the OpenAPI document and the tests come from here."""
 
-from api.http import audit, events, health, keys, live_events, openapi, projections, tickets
+from api.http import (
+    audit,
+    engine,
+    events,
+    health,
+    keys,
+    live_events,
+    openapi,
+    projections,
+    tickets,
+)
 from api.http import errors as e
 from api.http.aggregate_routes import AGGREGATE_ROUTES
 from api.http.route import PUBLIC, Route
@@ -156,4 +166,30 @@ _PROJECTIONS = (
     ),
 )
 
-ROUTES: tuple[Route, ...] = (*_HEALTH, *AGGREGATE_ROUTES, *_LOG, *_KEYS, *_PROJECTIONS)
+_ENGINE = (
+    Route(
+        method="GET",
+        path="/v1/engine",
+        permission=Permission.READ_ENGINES,
+        handler=engine.get_engine,
+        summary="The engine that the installation is bound to, and a foreign one that answers",
+    ),
+    Route(
+        method="POST",
+        path="/v1/engine/rebind",
+        permission=Permission.MANAGE_ENGINES,
+        handler=engine.rebind_engine,
+        summary="Bind the installation to the foreign engine that answers",
+        status=202,
+        problems=(*COMMAND, e.REFUSED_STATE, e.STALE_VERSION, e.CONCURRENT_CHANGE),
+    ),
+)
+
+ROUTES: tuple[Route, ...] = (
+    *_HEALTH,
+    *AGGREGATE_ROUTES,
+    *_LOG,
+    *_KEYS,
+    *_PROJECTIONS,
+    *_ENGINE,
+)

@@ -1,8 +1,9 @@
 """Claims effects and carries them out: in order, at most one per aggregate at a time.
 
-Only one executor works on an engine at a time (its `WorkerLock`). An effect's
-outcome goes back to the aggregate as a command with the effect's id, so however often an effect is
-tried, its outcome is recorded once.
+Only one executor works on an engine at a time (its `WorkerLock`), and none on a foreign engine. It
+calls the engine only while its lease lasts: after that, others may. An effect's outcome goes back
+to the aggregate as a command with the effect's id, so however often an effect is tried, its
+outcome is recorded once.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from api.workers.crash_points import CrashPoint, CrashPoints
+from api.workers.engine_binding import EngineBinding
 from api.workers.given_up import report_of
+from api.workers.lease import Lease
 from api.workers.loops import Wakeable, Worker, WorkerLock, backoff
 from domain.application.command_handler import CommandHandler
 from domain.application.perform_build import BuildPerformer
@@ -22,6 +25,7 @@ from domain.errors import (
     DomainError,
     EngineError,
     EngineUnavailable,
+    LeaseExpired,
     Refusal,
     StoreOverloaded,
     StoreUnavailable,
@@ -32,11 +36,10 @@ from domain.processes.effects import BuildEffects, ContainerEffects, SendCommand
 
 ACTOR = "system:executor"
 MAX_AT_ONCE = 48
-LEASE_SECONDS = 30.0
-EXTEND_SECONDS = 10.0
+EXTENSIONS_PER_LEASE = 3
 POLL_SECONDS = 1.0
 MAX_UNKNOWN_ATTEMPTS = 5
-PASSING = (EngineUnavailable, StoreOverloaded, StoreUnavailable)
+PASSING = (EngineUnavailable, LeaseExpired, StoreOverloaded, StoreUnavailable)
 """They say nothing of the effect: it is tried until they are over."""
 EFFECT_SECONDS = 1_800.0
 
@@ -67,6 +70,8 @@ class Executor(Worker):
         self,
         *,
         lock: WorkerLock,
+        lease: Lease,
+        binding: EngineBinding,
         effects: EffectStore,
         handler: CommandHandler,
         containers: ContainerPerformer,
@@ -78,6 +83,8 @@ class Executor(Worker):
     ) -> None:
         super().__init__("executor")
         self._lock = lock
+        self._lease = lease
+        self._binding = binding
         self._effects = effects
         self._handler = handler
         self._containers = containers
@@ -94,16 +101,20 @@ class Executor(Worker):
 
     async def run(self) -> None:
         async with self._lock() as lock, asyncio.TaskGroup() as group:
+            await self._binding.settle()
+            self._lease.begin(lock)
             await self._effects.take_over()
             await self._image_builds.recover()
             keeper = group.create_task(self._keep_leases())
             try:
                 while True:
                     self._done.clear()
+                    self._binding.refuse_foreign()
                     await self._claim(group)
                     await self._wait(lock)
                     await self._interrupt()
             finally:
+                self._lease.end()
                 keeper.cancel()
                 for task in self._running.values():
                     task.cancel()
@@ -111,11 +122,13 @@ class Executor(Worker):
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
         free = MAX_AT_ONCE - len(self._running)
-        if free <= 0:
+        if free <= 0 or self._lease.is_over:
             return
         for claimed in await self._effects.claim(
-            self._owner, limit=free, lease_seconds=LEASE_SECONDS
+            self._owner, limit=free, lease_seconds=self._lease.seconds
         ):
+            if claimed.effect_id in self._running:
+                continue  # its lease ended early, by a clock that jumped: it is ours again
             self._crash.pass_by(CrashPoint.EFFECT_CLAIMED)
             task = group.create_task(self._carry_out(claimed), name=claimed.effect_id)
             self._running[claimed.effect_id] = task
@@ -147,10 +160,12 @@ class Executor(Worker):
     async def _keep_leases(self) -> None:
         while True:
             self._metrics.depth.set(await self._effects.depth())
-            await asyncio.sleep(EXTEND_SECONDS)
+            await asyncio.sleep(self._lease.seconds / EXTENSIONS_PER_LEASE)
+            asked_at = asyncio.get_running_loop().time()
             await self._effects.extend(
-                self._owner, list(self._running), lease_seconds=LEASE_SECONDS
+                self._owner, list(self._running), lease_seconds=self._lease.seconds
             )
+            self._lease.renew(asked_at)
 
     async def _carry_out(self, claimed: ClaimedEffect) -> None:
         kind = type(claimed.effect).__name__

@@ -31,6 +31,11 @@ class LogReader(Protocol):
 class Wakeable(Protocol):
     """Held while we are the one worker of our kind; tells when there may be something to do."""
 
+    @property
+    def lost(self) -> bool:
+        """Somebody else may be the one by now."""
+        ...
+
     async def wait(self, timeout_seconds: float) -> None:
         """Raises StoreUnavailable once the lock is lost."""
         ...

@@ -2,7 +2,8 @@
 
 Each run subscribes first, then looks at everything; the time in which nobody watched is
 recorded as a gap. Whatever it finds it reports as a command; it changes nothing itself but to
-remove what nobody should have made. One reconciler works at a time: two would keep each log twice.
+remove what nobody should have made. Of a foreign engine it believes nothing. One reconciler works
+at a time: two would keep each log twice.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 import structlog
 
 from api.workers.container_observer import ContainerObserver
+from api.workers.engine_binding import EngineBinding
 from api.workers.loops import Wakeable, Worker, WorkerLock
 from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
@@ -41,6 +43,7 @@ class Reconciler(Worker):
         *,
         lock: WorkerLock,
         engine: ContainerEngine,
+        binding: EngineBinding,
         reporter: Reporter,
         containers: ContainerObserver,
         steps: StepObserver,
@@ -53,6 +56,7 @@ class Reconciler(Worker):
         super().__init__("reconciler")
         self._lock = lock
         self._engine = engine
+        self._binding = binding
         self._reporter = reporter
         self._containers = containers
         self._steps = steps
@@ -71,7 +75,7 @@ class Reconciler(Worker):
             await self._observe_engine(lock)
 
     async def _observe_engine(self, lock: Wakeable) -> None:
-        identity = await self._engine.identity()
+        identity = await self._binding.verify()
         async with asyncio.TaskGroup() as group:
             # Called here: it hears what happens from now on, however late the task begins to read.
             group.create_task(self._listen(self._engine.events(labels=self._labels)))
@@ -146,6 +150,7 @@ class Reconciler(Worker):
         living = (await self._queries.list_living_containers()).value
         stepping = (await self._queries.list_stepping_builds()).value
         found = await self._engine.list(self._labels)
+        await self._binding.verify()  # after it: what a foreign engine lacks has not disappeared
         await self._observe(found)
         present = {container.name for container in found}
         self._steps.forget_all_but(present)

@@ -14,6 +14,8 @@ class Permission(StrEnum):
     READ_PROJECTIONS = "projections:read"
     MANAGE_PROJECTIONS = "projections:manage"
     MANAGE_KEYS = "keys:manage"
+    READ_ENGINES = "engines:read"
+    MANAGE_ENGINES = "engines:manage"
 
 
 class Role(StrEnum):
@@ -29,9 +31,15 @@ _VIEW = frozenset({Permission.READ_CONTAINERS, Permission.READ_BUILDS, Permissio
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _VIEW,
     Role.BUILDER: _VIEW | {Permission.SUBMIT_BUILDS, Permission.READ_EVENTS},
-    Role.OPERATOR: _VIEW | {Permission.OPERATE_CONTAINERS, Permission.READ_EVENTS},
+    Role.OPERATOR: _VIEW
+    | {Permission.OPERATE_CONTAINERS, Permission.READ_EVENTS, Permission.READ_ENGINES},
     Role.AUDITOR: _VIEW
-    | {Permission.READ_EVENTS, Permission.READ_AUDIT, Permission.READ_PROJECTIONS},
+    | {
+        Permission.READ_EVENTS,
+        Permission.READ_AUDIT,
+        Permission.READ_PROJECTIONS,
+        Permission.READ_ENGINES,
+    },
     Role.ADMIN: frozenset(Permission),
 }
 

@@ -14,6 +14,7 @@ from domain.builds import state as build_state
 from domain.containers import commands as container_commands
 from domain.containers import decide as containers
 from domain.containers import state as container_state
+from domain.engines import binding
 from domain.engines import commands as engine_commands
 from domain.engines import decide as engines
 from domain.event import Command, Event
@@ -78,7 +79,13 @@ ENGINES = Aggregate(
     key=lambda command: command.engine_id,
     commands=engine_commands.EngineCommand.__args__,
 )
-
+BINDING = Aggregate(
+    prefix="binding",
+    decide=binding.decide,
+    evolve=binding.evolve,
+    key=lambda _: binding.ENGINE,
+    commands=engine_commands.BindingCommand.__args__,
+)
 LOG = Aggregate(
     prefix="log",
     decide=log.decide,
@@ -88,7 +95,7 @@ LOG = Aggregate(
     creating=(log_commands.RecordLogRestored,),
 )
 
-AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, LOG)
+AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, BINDING, LOG)
 
 _BY_COMMAND = {command: aggregate for aggregate in AGGREGATES for command in aggregate.commands}
 _BY_PREFIX = {aggregate.prefix: aggregate for aggregate in AGGREGATES}

@@ -8,7 +8,7 @@ from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Step
 from domain.builds.state import Build, RootImage
-from domain.errors import EngineRefused
+from domain.errors import EngineRefused, ImageNotFound
 from domain.ports import ClaimedEffect, ContainerEngine, EngineContainerSpec, EngineImage
 from domain.processes import effects as f
 from domain.processes import naming
@@ -63,7 +63,7 @@ class BuildRoots:
         if step is Step.PREPARE and build.toolchain is not None:
             image = await self._engine.find_image(build.toolchain.image_id)
             if image is None:
-                raise EngineRefused(f"The toolchain image {build.toolchain.image} is gone")
+                raise ImageNotFound(build.toolchain.image, "somebody removed it")
             return image
         found = await self._engine.find_image(build.base_image)
         return found or await self._engine.pull(build.base_image)

@@ -75,7 +75,8 @@ class BuildPerformer:
         except EngineRefused as error:
             if isinstance(effect, f.StopBuild | f.SweepBuild):
                 raise  # nothing but these ends a build that is being stopped: try again
-            return _errored(effect, build, str(error), retryable=False)
+            lost = isinstance(error, ContainerNotFound)  # the next attempt makes its own
+            return _errored(effect, build, str(error), retryable=lost)
         except (BrokenArchive, BlobMissing, BlobDamaged) as error:
             return _errored(effect, build, str(error), retryable=isinstance(error, BrokenArchive))
 

@@ -1,4 +1,4 @@
-"""What the reconciler reports of an engine."""
+"""What is reported of engines, and what may be asked of the installation's binding to one."""
 
 from datetime import datetime
 
@@ -19,4 +19,18 @@ class RecordObservationGap(Command, frozen=True, kw_only=True):
     reason: str
 
 
+class MeetEngine(Command, frozen=True, kw_only=True):
+    """This engine answers now. The first one is bound."""
+
+    engine_id: str
+    name: str
+
+
+class RebindEngine(Command, frozen=True, kw_only=True):
+    """Let the engine that answers now be the installation's, instead of the bound one."""
+
+    engine_id: str
+
+
 EngineCommand = ObserveEngine | RecordObservationGap
+BindingCommand = MeetEngine | RebindEngine

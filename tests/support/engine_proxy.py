@@ -17,12 +17,14 @@ class EngineProxy:
 
     mutes: the answers to requests that contain these bytes never come.
     gate: requests wait here while it is closed.
+    poses_as: bytes of the engine's answers, and what is told instead of them.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.loses: bytes | None = None
         self.mutes: bytes | None = None
+        self.poses_as: tuple[bytes, bytes] | None = None
         self.open_connections = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -45,7 +47,7 @@ class EngineProxy:
         self.open_connections += 1
         self._links.add(writer)
         from_engine, to_engine = await asyncio.open_unix_connection(ENGINE_SOCKET)
-        back = asyncio.create_task(copy(from_engine, writer))
+        back = asyncio.create_task(copy(from_engine, writer, self._disguised))
         try:
             while piece := await _read(reader):
                 await self.gate.wait()
@@ -63,6 +65,9 @@ class EngineProxy:
             self.open_connections -= 1
             writer.close()
 
+    def _disguised(self, piece: bytes) -> bytes:
+        return piece if self.poses_as is None else piece.replace(*self.poses_as)
+
     def _is_to_fail(self, piece: bytes) -> bool:
         return any(what is not None and what in piece for what in (self.loses, self.mutes))
 
@@ -79,10 +84,14 @@ async def an_engine_proxy() -> AsyncGenerator[EngineProxy]:
             await until(lambda: proxy.open_connections == 0)
 
 
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def copy(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    told: Callable[[bytes], bytes] = bytes,
+) -> None:
     with suppress(ConnectionError):
         while piece := await reader.read(PIECE_BYTES):
-            writer.write(piece)
+            writer.write(told(piece))
             await writer.drain()
     writer.close()
 

@@ -19,8 +19,11 @@ from adapters.memory.watches import InMemoryWatches
 from adapters.system import SystemClock
 from api.workers.container_observer import ContainerObserver
 from api.workers.crash_points import CrashPoints
+from api.workers.engine_binding import EngineBinding
 from api.workers.executor import Executor, ExecutorMetrics
+from api.workers.guarded_engine import GuardedEngine
 from api.workers.image_builds import ImageBuildRunner
+from api.workers.lease import Lease
 from api.workers.log_follower import LogFollower, LogLimits
 from api.workers.loops import Worker
 from api.workers.lost_steps import LostSteps
@@ -100,9 +103,12 @@ class Lock:
 class Installation:
     """Everything but what remembers may be made anew by `restarted`, as after a power cut."""
 
-    def __init__(self, *, images: Sequence[str] = ("base:1", "alpine:3")) -> None:
+    def __init__(
+        self, *, images: Sequence[str] = ("base:1", "alpine:3"), lease: Lease | None = None
+    ) -> None:
         self.store = SignallingStore()
-        self.effects = InMemoryEffectStore()
+        self.effects_ahead_seconds = 0.0
+        self.effects = InMemoryEffectStore(self._effects_clock)
         self.lock = Lock(self.effects)
         self.engine = InMemoryContainerEngine(images=images)
         self.logs = InMemoryLogStore()
@@ -111,14 +117,23 @@ class Installation:
         self.running_builds = InMemoryRunningBuilds()
         self.watches = InMemoryWatches()
         self.clock = SystemClock()
+        self.lease = lease or Lease()
         self._numbers = count(1)
         self.wire()
 
     def wire(self) -> None:
         self.handler = CommandHandler(self.store)
         reporter = Reporter(self.handler, self.clock)
-        self.image_builds = ImageBuildRunner(
+        binding = EngineBinding(
             engine=self.engine,
+            handler=self.handler,
+            reporter=reporter,
+            registry=CollectorRegistry(),
+        )
+        bound = GuardedEngine(self.engine, binding.call)
+        leased = GuardedEngine(bound, self.lease.call)
+        self.image_builds = ImageBuildRunner(
+            engine=bound,
             blobs=self.blobs,
             reporter=reporter,
             followers=self._follower,
@@ -128,17 +143,19 @@ class Installation:
         self.process_manager = self.a_process_manager()
         self.executor = Executor(
             lock=self.lock.held,
+            lease=self.lease,
+            binding=binding,
             effects=self.effects,
             handler=self.handler,
             containers=ContainerPerformer(
-                engine=self.engine,
+                engine=leased,
                 handler=self.handler,
                 secrets=self.secrets,
                 clock=self.clock,
                 installation=INSTALLATION,
             ),
             builds=BuildPerformer(
-                engine=self.engine,
+                engine=leased,
                 handler=self.handler,
                 blobs=self.blobs,
                 logs=self.logs,
@@ -151,24 +168,25 @@ class Installation:
             metrics=ExecutorMetrics(CollectorRegistry()),
         )
         self.containers = ContainerObserver(
-            engine=self.engine,
+            engine=bound,
             handler=self.handler,
             reporter=reporter,
             followers=self._follower,
         )
         self.steps = StepObserver(
-            engine=self.engine,
+            engine=bound,
             handler=self.handler,
             reporter=reporter,
             followers=self._follower,
         )
         self.reconciler = Reconciler(
             lock=Lock(InMemoryEffectStore()).held,
-            engine=self.engine,
+            engine=bound,
+            binding=binding,
             reporter=reporter,
             containers=self.containers,
             steps=self.steps,
-            lost_steps=LostSteps(self.engine, self.handler, reporter),
+            lost_steps=LostSteps(bound, self.handler, reporter),
             queries=InMemoryQueries(self.store),
             watches=self.watches,
             clock=self.clock,
@@ -232,14 +250,17 @@ class Installation:
     def calls(self, method: str) -> list[str]:
         return [subject for called, subject in self.engine.calls if called == method]
 
+    def _effects_clock(self) -> float:
+        return asyncio.get_running_loop().time() + self.effects_ahead_seconds
+
     def _follower(self, tenant: str, subject: str) -> LogFollower:
         return LogFollower(logs=self.logs, tenant=tenant, subject=subject, limits=LogLimits())
 
 
-def run(body: Callable[[Installation], Awaitable[None]]) -> None:
+def run(body: Callable[[Installation], Awaitable[None]], *, lease: Lease | None = None) -> None:
     async def main() -> None:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            await body(Installation())
+            await body(Installation(lease=lease))
 
     asyncio.run(main())
 

@@ -272,6 +272,7 @@ class Service:
         self.images = KnownImages()
         self.projections = RebuildingProjections()
         self.keys: dict[Role, str] = {}
+        self.readiness = dict(readiness)
         self.parts = HttpParts(
             settings=settings,
             handler=self.handler,
@@ -289,7 +290,7 @@ class Service:
             projections=self.projections,
             clock=SystemClock(),
             ids=RandomIds(),
-            readiness=readiness,
+            readiness=self.readiness,
             registry=CollectorRegistry(),
         )
         self.client: Client
