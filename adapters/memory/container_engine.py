@@ -84,6 +84,12 @@ class InMemoryContainerEngine:
         self._tell(name, "destroy")
         self._containers.pop(name).vanish()
 
+    def rename(self, name: str, other: str) -> None:
+        container = self._containers.pop(name)
+        container.rename(other)
+        self._containers[other] = container
+        self._tell(other, "rename")
+
     # The port
 
     async def identity(self) -> EngineIdentity:

@@ -64,6 +64,9 @@ class MemoryContainer:
     def is_active(self) -> bool:
         return self._seen.status in {"running", "paused"}
 
+    def rename(self, name: str) -> None:
+        self._become(name=name)
+
     def start(self) -> None:
         if self._seen.status == "paused":
             raise EngineConflict("cannot start a paused container, try unpause instead")

@@ -72,7 +72,10 @@ class Reconciler(Worker):
 
     async def run(self) -> None:
         async with self._lock() as lock:
-            await self._observe_engine(lock)
+            try:
+                await self._observe_engine(lock)
+            finally:
+                await self._stop_following()
 
     async def _observe_engine(self, lock: Wakeable) -> None:
         identity = await self._binding.verify()
@@ -107,22 +110,27 @@ class Reconciler(Worker):
 
     async def stop(self) -> None:
         await super().stop()
+        await self._stop_following()
+
+    async def _stop_following(self) -> None:
+        """Before the lock goes: whoever gets it next keeps these logs."""
         await self._steps.stop()
         await self._containers.stop()
 
     async def _begin_watch(self, engine_id: str) -> None:
+        """Recorded before it is remembered: a gap may be told twice, and is never forgotten."""
         since, now = await self._watches.last(engine_id), self._clock.now()
+        if since is not None:
+            gap = RecordObservationGap(
+                engine_id=engine_id, since=since, until=now, reason="nobody watched the engine"
+            )
+            await self._reporter.report(DEFAULT_TENANT, gap)
         await self._watches.save(engine_id, now)
-        if since is None:
-            return
-        gap = RecordObservationGap(
-            engine_id=engine_id, since=since, until=now, reason="nobody watched the engine"
-        )
-        await self._reporter.report(DEFAULT_TENANT, gap)
 
     async def _listen(self, events: AsyncIterator[EngineEvent]) -> None:
         async for event in events:
-            self._wake(event.container)
+            if event.container.startswith(naming.NAME_PREFIX):  # else somebody has renamed it
+                self._wake(event.container)
         raise ConnectionError("The engine closed its stream of events")
 
     def _wake(self, name: str) -> None:
@@ -183,7 +191,7 @@ class Reconciler(Worker):
     async def _observe_one(self, container: EngineContainer) -> None:
         """By the aggregate that it belongs to; images may bring any other label along."""
         aggregate = container.labels.get(naming.AGGREGATE, "")
-        if not container.name.startswith(f"em-{aggregate.partition('-')[2]}-"):
+        if not container.name.startswith(f"{naming.NAME_PREFIX}{aggregate.partition('-')[2]}-"):
             return
         if aggregate.startswith("build-"):
             await self._steps.observe(container)

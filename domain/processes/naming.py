@@ -16,14 +16,16 @@ EFFECT = f"{PREFIX}effect"
 SPEC = f"{PREFIX}spec-sha256"
 STEP = f"{PREFIX}step"
 ROUND = f"{PREFIX}round"
+NAME_PREFIX = "em-"
+"""What the names of our containers begin with; somebody at the engine may rename one."""
 
 
 def container_name(container_id: str, generation: int) -> str:
-    return f"em-{container_id}-{generation}"
+    return f"{NAME_PREFIX}{container_id}-{generation}"
 
 
 def step_name(build_id: str, attempt: int, step: Step, number: int) -> str:
-    return f"em-{build_id}-{attempt}-{step}-{number}"
+    return f"{NAME_PREFIX}{build_id}-{attempt}-{step}-{number}"
 
 
 def build_network(installation: str) -> str:
@@ -32,7 +34,7 @@ def build_network(installation: str) -> str:
 
 
 def network_name(container_id: str) -> str:
-    return f"em-{container_id}"
+    return f"{NAME_PREFIX}{container_id}"
 
 
 def container_log(container_id: str, generation: int) -> str:

@@ -1,11 +1,16 @@
 """What happens in the engine without us is recorded once, also while nobody looked."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 from adapters.memory.container_engine import Program
+from api.workers.loops import Wakeable
 from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
 from domain.engines.events import EngineObserved, ObservationGapRecorded
 from tests.support.installation import Installation, names, run
+from tests.support.waiting import until
 
 SPEC = ContainerSpec(image="alpine:3", name="web", command=("serve",))
 STREAM, NAME = "container-a", "em-a-1"
@@ -97,5 +102,42 @@ def test_a_container_made_after_its_removal_is_swept() -> None:
             await at.recorded(STREAM, e.ContainerRemoved)
             await at.containers.observe(late)
         assert at.calls("remove") == [NAME, NAME]
+
+    run(body)
+
+
+def test_a_container_that_was_renamed_in_the_engine_has_disappeared_for_us() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _running(at)
+            at.engine.rename(NAME, "db")
+            await at.recorded(STREAM, e.ContainerDisappeared)
+        assert "db" not in at.calls("inspect")  # an engine would take it for an id's first digits
+
+    run(body)
+
+
+def test_logs_are_let_go_before_the_lock() -> None:
+    """Whoever gets the lock next keeps them, and two who keep one log would cut it differently."""
+
+    async def body(at: Installation) -> None:
+        inner = at.reconciler._lock
+        followed_at_the_end: list[int] = []
+
+        @asynccontextmanager
+        async def watched() -> AsyncGenerator[Wakeable]:
+            async with inner() as lock:
+                try:
+                    yield lock
+                finally:
+                    followed_at_the_end.append(len(at.containers.followed))
+
+        at.reconciler._lock = watched
+        async with at.at_work():
+            await _running(at)
+            await at.recorded("engine-memory", EngineObserved)
+            await until(lambda: bool(at.containers.followed))
+            await at.reconciler.stop()
+        assert followed_at_the_end == [0]
 
     run(body)
