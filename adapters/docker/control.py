@@ -23,7 +23,7 @@ from adapters.docker.errors import Reply, broken
 from adapters.docker.unix_socket import CONNECT_SECONDS, UnixSocketAdapter
 from domain.errors import EngineError, EngineOutcomeUnknown, EngineUnavailable
 
-THREADS = 64  # a stop holds one for as long as its grace lasts
+THREADS = 288  # a stop holds one for as long as its grace lasts; they are made when needed
 CALL_SECONDS = 60
 GRACE_SECONDS = 2  # for a thread to report its own timeout
 

@@ -8,6 +8,7 @@ outcome is recorded once.
 
 import asyncio
 import uuid
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -36,6 +37,9 @@ from domain.processes.effects import BuildEffects, ContainerEffects, SendCommand
 
 ACTOR = "system:executor"
 MAX_AT_ONCE = 48
+MAX_RUNNING = 256
+SLOW_SECONDS = 5.0
+"""An effect that takes longer (a stop with a long grace, a pull) gives its place to others."""
 EXTENSIONS_PER_LEASE = 3
 POLL_SECONDS = 1.0
 MAX_UNKNOWN_ATTEMPTS = 5
@@ -63,6 +67,11 @@ class ExecutorMetrics:
             "eulermaker_engine_errors", "Calls to the engine that failed.", ["error"],
             registry=registry,
         )  # fmt: skip
+
+
+class _Running(NamedTuple):
+    task: asyncio.Task[None]
+    since: float
 
 
 class Executor(Worker):
@@ -94,7 +103,7 @@ class Executor(Worker):
         self._crash = crash
         self._metrics = metrics
         self._owner = uuid.uuid4().hex
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, _Running] = {}
         self._interruptible: set[str] = set()
         self._unreachable = 0
         self._done = asyncio.Event()
@@ -116,12 +125,12 @@ class Executor(Worker):
             finally:
                 self._lease.end()
                 keeper.cancel()
-                for task in self._running.values():
-                    task.cancel()
+                for running in self._running.values():
+                    running.task.cancel()
                 await self._image_builds.stop()
 
     async def _claim(self, group: asyncio.TaskGroup) -> None:
-        free = MAX_AT_ONCE - len(self._running)
+        free = self._free()
         if free <= 0 or self._lease.is_over:
             return
         for claimed in await self._effects.claim(
@@ -131,9 +140,14 @@ class Executor(Worker):
                 continue  # its lease ended early, by a clock that jumped: it is ours again
             self._crash.pass_by(CrashPoint.EFFECT_CLAIMED)
             task = group.create_task(self._carry_out(claimed), name=claimed.effect_id)
-            self._running[claimed.effect_id] = task
+            self._running[claimed.effect_id] = _Running(task, asyncio.get_running_loop().time())
             if not claimed.superseded:
                 self._interruptible.add(claimed.effect_id)
+
+    def _free(self) -> int:
+        slow_since = asyncio.get_running_loop().time() - SLOW_SECONDS
+        quick = sum(running.since > slow_since for running in self._running.values())
+        return min(MAX_AT_ONCE - quick, MAX_RUNNING - len(self._running))
 
     async def _wait(self, lock: Wakeable) -> None:
         """Until an effect is done, new ones may be there, or it is time to look."""
@@ -155,7 +169,7 @@ class Executor(Worker):
         for effect_id in await self._effects.interrupted(self._owner):
             if effect_id in self._interruptible:
                 self._interruptible.discard(effect_id)
-                self._running[effect_id].cancel()
+                self._running[effect_id].task.cancel()
 
     async def _keep_leases(self) -> None:
         while True:

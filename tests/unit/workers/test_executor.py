@@ -1,5 +1,8 @@
 """Effects are carried out in order and once, whatever the engine answers or fails to answer."""
 
+import asyncio
+
+import msgspec
 import pytest
 
 from adapters.memory.container_engine import Program
@@ -8,6 +11,8 @@ from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container, Status
 from domain.errors import EngineOutcomeUnknown, EngineUnavailable
+from domain.ports import EngineContainer, EngineContainerSpec
+from domain.processes import naming
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 
@@ -16,7 +21,8 @@ STREAM = "container-a"
 
 
 def _request(container_id: str = "a") -> c.RequestContainer:
-    return c.RequestContainer(container_id=container_id, spec=SPEC)
+    spec = msgspec.structs.replace(SPEC, name=f"web-{container_id}")
+    return c.RequestContainer(container_id=container_id, spec=spec)
 
 
 async def _container(at: Installation) -> Container:
@@ -166,5 +172,28 @@ def test_of_two_process_managers_each_effect_is_written_once() -> None:
                 await at.send(_request(f"n{number}"))
                 await at.recorded(f"container-n{number}", e.ContainerStarted)
         assert len(at.calls("start")) == 20
+
+    run(body)
+
+
+def test_slow_effects_give_their_places_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.workers.executor.MAX_AT_ONCE", 2)
+    monkeypatch.setattr("api.workers.executor.SLOW_SECONDS", 0.05)
+    monkeypatch.setattr("api.workers.executor.POLL_SECONDS", 0.05)
+
+    async def body(at: Installation) -> None:
+        create, never = at.engine.create, asyncio.Event()
+
+        async def hang(spec: EngineContainerSpec) -> EngineContainer:
+            if spec.labels[naming.AGGREGATE] != STREAM:
+                await never.wait()
+            return await create(spec)
+
+        at.engine.create = hang  # type: ignore[method-assign]
+        async with at.at_work(at.process_manager, at.executor):
+            for container_id in ("b", "c", "d"):
+                await at.send(_request(container_id))
+            await at.send(_request())
+            await at.recorded(STREAM, e.ContainerStarted)
 
     run(body)
