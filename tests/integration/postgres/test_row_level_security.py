@@ -10,10 +10,10 @@ import pytest
 from psycopg.sql import SQL, Composed, Identifier
 
 from adapters.postgres.migrate import migrate, shipped
-from adapters.postgres.projection_registry import ProjectionRegistry
+from adapters.postgres.projection_registry import INSERT, ProjectionRegistry
 from adapters.postgres.projection_tables import ProjectionTable
 from adapters.postgres.roles import SERVICE
-from projections.containers import CONTAINERS
+from projections.catalog import READ_MODELS
 from tests.support.postgres import PASSWORD, Database, PostgresServer
 
 TENANT_TABLES = """
@@ -226,12 +226,12 @@ def test_an_upgrade_guards_the_read_models_that_are_there_already(
         before = [each for each in shipped() if each.number < FIRST_WITH_TENANTS]
         migrate(url, service_password=PASSWORD, migrations=before)
         with psycopg.connect(database.service_url) as service:
-            service.execute(ProjectionTable(CONTAINERS, 1).create)
+            for model in READ_MODELS:
+                service.execute(INSERT, [model.name, 1, model.code_version, "active", False])
+                service.execute(ProjectionTable(model, 1).create)
         migrate(url)
-        with database.as_owner() as owner:
-            owner.execute(
-                "INSERT INTO read_models.projections VALUES ('containers', 1, 1, 'ready')"
-            )
         asyncio.run(ProjectionRegistry(database.service_url).ensure())
         with database.as_owner() as owner:
-            assert [table.name for table in _tenant_tables(owner) if not table.guarded] == []
+            found = _tenant_tables(owner)
+        assert len(found) > len(READ_MODELS)
+        assert [table.name for table in found if not table.guarded] == []
