@@ -75,12 +75,15 @@ class TenantPool:
 
     @asynccontextmanager
     async def connection(self, tenant: str | None) -> AsyncGenerator[TenantConnection]:
-        """One that sees the rows of this tenant, or of EVERY_TENANT."""
+        """One that sees the rows of this tenant, or of EVERY_TENANT. It commits by itself."""
         pool = self._every if tenant is None else self._single
-        async with pool.connection() as connection:
+        connection = await pool.getconn()
+        try:
             if tenant is not None:
                 await connection.state(tenant)
             yield connection
+        finally:
+            await pool.putconn(connection)
 
 
 def _pool(
