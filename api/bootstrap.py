@@ -10,12 +10,11 @@ from prometheus_client import CollectorRegistry
 from adapters.limits import RateLimits
 from adapters.memory.log_wake_ups import InMemoryLogWakeUps
 from adapters.memory.rate_limits import InMemoryRateLimits
-from adapters.postgres.connections import open_later
 from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.failures import Pool
 from adapters.postgres.log_store import StoredLogs
 from adapters.postgres.secret_vault import EncryptedVault
 from adapters.postgres.tail import LogTail
+from adapters.postgres.tenants import TenantPool
 from adapters.redis.broadcast import RedisBroadcast
 from adapters.redis.connection import RedisConnection
 from adapters.redis.live_tails import LiveTails
@@ -40,7 +39,7 @@ class Core:
 
     settings: Settings
     database_url: str
-    pool: Pool
+    pool: TenantPool
     store: PostgresEventStore
     tail: LogTail
     handler: CommandHandler
@@ -62,7 +61,7 @@ async def core(settings: Settings, role: str) -> AsyncGenerator[Core]:
     keys = await asyncio.to_thread(load_or_create_key, settings.directory / "secrets.key")
     registry = CollectorRegistry()
     async with AsyncExitStack() as stack:
-        pool = open_later(url, role, size=settings.database.pool_size)
+        pool = TenantPool(url, role, size=settings.database.pool_size)
         await pool.open()
         stack.push_async_callback(pool.close)
         store = PostgresEventStore(url)

@@ -59,7 +59,7 @@ CROSS JOIN LATERAL json_to_recordset(a.artifacts) AS f (
 SELECT {columns} FROM read_models.builds
 WHERE tenant = %(tenant)s AND created_position < %(before)s
     AND (%(phase)s::text IS NULL OR phase = %(phase)s)
-    AND (%(name)s::text IS NULL OR name LIKE %(name)s)
+    AND (%(name)s::text IS NULL OR name ^@ %(name)s)
 ORDER BY created_position DESC LIMIT %(limit)s
 
 -- get --

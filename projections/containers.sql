@@ -44,7 +44,7 @@ FROM {table}
 SELECT {columns} FROM read_models.containers
 WHERE tenant = %(tenant)s AND created_position < %(before)s
     AND (%(status)s::text IS NULL OR status = %(status)s)
-    AND (%(name)s::text IS NULL OR name LIKE %(name)s)
+    AND (%(name)s::text IS NULL OR name ^@ %(name)s)
 ORDER BY created_position DESC LIMIT %(limit)s
 
 -- get --

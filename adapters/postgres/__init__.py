@@ -3,5 +3,7 @@
 Writing: `PostgresEventStore.append` -> `writer` (one batch at a time) -> `log.append` (one SQL
 function, see `migrations/`). `recorder` is the same log's door for the `eventsourcing` library.
 Reading: `event_store` (streams, pages), `tail` (new events as they come), `verify` (the proof).
-`migrate` makes and upgrades all of it. The mechanisms are in docs/decisions/0001-the-log.md.
+`tenants` are the connections, each of which sees the rows of the tenant that it states.
+`migrate` makes and upgrades all of it. The mechanisms are in docs/decisions/0001-the-log.md
+and 0007-tenants.md.
 """

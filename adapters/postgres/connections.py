@@ -4,26 +4,30 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
 LOCK_SECONDS = 5
-POOL_SECONDS = 5
 IDLE_IN_TRANSACTION_SECONDS = 5
 UNACKNOWLEDGED_SECONDS = 10
+ALL_ROWS = "*"
+"""Stated as a session's tenant to see the rows of every one. Who states nothing sees no row."""
 
 AsyncConnection = psycopg.AsyncConnection[TupleRow]
 
 
-def parameters(name: str, *, statement_seconds: int = STATEMENT_SECONDS) -> dict[str, Any]:
+def parameters(
+    name: str, *, statement_seconds: int = STATEMENT_SECONDS, every_tenant: bool = False
+) -> dict[str, Any]:
     """Keyword arguments of connect, beside the URL."""
-    settings = {
+    settings: dict[str, object] = {
         "statement_timeout": statement_seconds * 1000,
         "lock_timeout": LOCK_SECONDS * 1000,
         "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS * 1000,
         "timezone": "UTC",
     }
+    if every_tenant:
+        settings["eulermaker.tenant"] = ALL_ROWS
     return {
         "application_name": f"eulermaker {name}",
         "connect_timeout": CONNECT_SECONDS,
@@ -39,18 +43,3 @@ def parameters(name: str, *, statement_seconds: int = STATEMENT_SECONDS) -> dict
 
 async def connect(url: str, name: str) -> AsyncConnection:
     return await psycopg.AsyncConnection.connect(url, **parameters(name))
-
-
-def open_later(url: str, name: str, *, size: int) -> AsyncConnectionPool[AsyncConnection]:
-    """A pool that is not open yet."""
-    return AsyncConnectionPool(
-        url,
-        kwargs=parameters(name),
-        min_size=1,
-        max_size=size,
-        timeout=POOL_SECONDS,
-        max_waiting=1_000,
-        reconnect_timeout=0.5,
-        open=False,
-        name=name,
-    )

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from adapters.postgres.failures import Pool, borrowed
+from adapters.postgres.failures import borrowed
+from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from domain.ports import ClaimedEffect, NewEffect, Superseding
 from domain.processes.effects import AnyEffect
 
@@ -96,13 +97,13 @@ log = structlog.get_logger(__name__)
 class PostgresEffectStore:
     """Implements `domain.ports.EffectStore`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: TenantPool) -> None:
         self._pool = pool
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(AnyEffect)
 
     async def position(self, process: str) -> int:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             row = await (await connection.execute(POSITION, [process])).fetchone()
         return 0 if row is None else row[0]
 
@@ -117,7 +118,7 @@ class PostgresEffectStore:
     ) -> bool:
         advance = ADVANCE if after == 0 else ADVANCE_LATER
         moved = {"process": process, "after": after, "position": position}
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             cursor = await connection.execute(advance, moved)
             if await cursor.fetchone() is None:
                 return False
@@ -133,7 +134,7 @@ class PostgresEffectStore:
         self, owner: str, *, limit: int, lease_seconds: float
     ) -> Sequence[ClaimedEffect]:
         wanted = {"owner": owner, "limit": limit, "lease": lease_seconds}
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             rows = await (await connection.execute(CLAIM, wanted)).fetchall()
         rows.sort(key=lambda row: row[7:])
         claimed = [self._claimed(row) for row in rows]
@@ -164,16 +165,16 @@ class PostgresEffectStore:
 
     async def extend(self, owner: str, effect_ids: Sequence[str], *, lease_seconds: float) -> None:
         values = {"owner": owner, "ids": list(effect_ids), "lease": lease_seconds}
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(EXTEND, values)
 
     async def interrupted(self, owner: str) -> Sequence[str]:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             rows = await (await connection.execute(INTERRUPTED, [owner])).fetchall()
         return [row[0] for row in rows]
 
     async def finish(self, owner: str, effect_id: str) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(FINISH, [effect_id, owner])
 
     async def retry(
@@ -192,15 +193,15 @@ class PostgresEffectStore:
             "reason": reason[:2_000],
             "untouched": untouched,
         }
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(RETRY, values)
 
     async def take_over(self) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(TAKE_OVER)
 
     async def depth(self) -> int:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             row = await (await connection.execute(DEPTH)).fetchone()
         return 0 if row is None else row[0]
 

@@ -5,7 +5,6 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from adapters.postgres.connections import open_later
 from adapters.postgres.envelope import Body, encode_append
 from adapters.postgres.errors import translated
 from adapters.postgres.event_mapper import EventMapper, StreamEvent
@@ -17,6 +16,7 @@ from adapters.postgres.rows import (
     receipt_of,
     recorded_event,
 )
+from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from adapters.postgres.writer import GRACE_SECONDS, MAX_WAITING, BatchWriter
 from domain.event import ANY_VERSION, Append, LogHead, Receipt, RecordedEvent
 
@@ -44,7 +44,7 @@ class PostgresEventStore:
         """url: of the service's role. grace_seconds: how long a lost database is waited for."""
         self._mapper = mapper or EventMapper()
         self._writer = BatchWriter(url, max_waiting=max_waiting, grace_seconds=grace_seconds)
-        self._pool = open_later(url, "log reader", size=readers)
+        self._pool = TenantPool(url, "log reader", size=readers)
 
     @property
     def waiting(self) -> int:
@@ -72,24 +72,24 @@ class PostgresEventStore:
         return await self._writer.submit(encode_append(append, bodies))
 
     async def find_receipt(self, tenant: str, command_id: str) -> Receipt | None:
-        rows = await self._rows(RECEIPT, (tenant, command_id))
+        rows = await self._rows(tenant, RECEIPT, (tenant, command_id))
         return receipt_of(rows[0]) if rows else None
 
     async def read_stream(
         self, tenant: str, stream: str, *, after_version: int = 0, limit: int = 1_000
     ) -> Sequence[RecordedEvent]:
-        rows = await self._rows(STREAM, (tenant, stream, after_version, limit))
+        rows = await self._rows(tenant, STREAM, (tenant, stream, after_version, limit))
         return self._recorded(rows)
 
     async def read_log(
         self, after: int, *, limit: int = 1_000, tenant: str | None = None
     ) -> Sequence[RecordedEvent]:
         if tenant is None:
-            return self._recorded(await self._rows(LOG, (after, limit)))
-        return self._recorded(await self._rows(LOG_OF_TENANT, (tenant, after, limit)))
+            return self._recorded(await self._rows(EVERY_TENANT, LOG, (after, limit)))
+        return self._recorded(await self._rows(tenant, LOG_OF_TENANT, (tenant, after, limit)))
 
     async def head(self) -> LogHead:
-        rows = await self._rows(HEAD, ())
+        rows = await self._rows(EVERY_TENANT, HEAD, ())
         return head_of(rows[0])
 
     def _recorded(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[RecordedEvent]:
@@ -97,20 +97,20 @@ class PostgresEventStore:
         return [recorded_event(row, decode) for row in rows]
 
     async def _rows(
-        self, query: LiteralString, parameters: tuple[object, ...]
+        self, tenant: str | None, query: LiteralString, parameters: tuple[object, ...]
     ) -> Sequence[tuple[Any, ...]]:
         with translated():
             try:
-                return await self._query(query, parameters)
+                return await self._query(tenant, query, parameters)
             except psycopg.OperationalError:
                 # The server was restarted: every idle connection is dead, a read may be repeated.
                 await self._pool.check()
-                return await self._query(query, parameters)
+                return await self._query(tenant, query, parameters)
 
     async def _query(
-        self, query: LiteralString, parameters: tuple[object, ...]
+        self, tenant: str | None, query: LiteralString, parameters: tuple[object, ...]
     ) -> Sequence[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(tenant) as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(query, parameters)
             return await cursor.fetchall()

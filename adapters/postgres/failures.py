@@ -4,24 +4,23 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
-
+from adapters.postgres.connections import AsyncConnection
 from adapters.postgres.errors import translated
+from adapters.postgres.tenants import TenantPool
 
-Connection = AsyncConnection[TupleRow]
-Pool = AsyncConnectionPool[Connection]
 CALL_SECONDS = 30.0
 
 
 @asynccontextmanager
-async def borrowed(pool: Pool) -> AsyncGenerator[Connection]:
-    """A connection in a transaction, for one bounded call. Raises StoreUnavailable."""
+async def borrowed(pool: TenantPool, tenant: str | None) -> AsyncGenerator[AsyncConnection]:
+    """A connection in a transaction, for one bounded call about this tenant's rows.
+
+    Raises StoreUnavailable.
+    """
     with translated():
         async with (
             asyncio.timeout(CALL_SECONDS),
-            pool.connection() as connection,
+            pool.connection(tenant) as connection,
             connection.transaction(),
         ):
             yield connection

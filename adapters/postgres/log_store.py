@@ -11,7 +11,9 @@ from hashlib import sha256
 import msgspec
 
 from adapters.log_chunks import check_batch, how_many_fit
-from adapters.postgres.failures import Connection, Pool, borrowed
+from adapters.postgres.connections import AsyncConnection
+from adapters.postgres.failures import borrowed
+from adapters.postgres.tenants import TenantPool
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.digests import named, sha256_of
 from domain.errors import BlobDamaged, ConcurrencyConflict, LogClosed
@@ -73,7 +75,7 @@ class StoredLogs:
     """Implements `domain.ports.LogStore`. Raises StoreUnavailable, BlobMissing, BlobDamaged;
     append also LogClosed, and ConcurrencyConflict for chunks that do not continue the log."""
 
-    def __init__(self, pool: Pool, blobs: DirectoryBlobStore) -> None:
+    def __init__(self, pool: TenantPool, blobs: DirectoryBlobStore) -> None:
         self._pool = pool
         self._blobs = blobs
 
@@ -81,7 +83,7 @@ class StoredLogs:
         check_batch(chunks)
         if not chunks:
             return
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             digests = await self._keep(connection, tenant, chunks)
             arguments = [tenant, subject, *_columns(chunks, digests)]
             cursor = await connection.execute(APPEND, arguments)
@@ -92,11 +94,11 @@ class StoredLogs:
                 raise ConcurrencyConflict(subject, chunks[0].sequence, next_sequence)
 
     async def close(self, tenant: str, subject: str) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             await connection.execute(CLOSE, [tenant, subject])
 
     async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             cursor = await connection.execute(END, [tenant, subject])
             row = await cursor.fetchone()
         return (row[0], row[1], row[2]) if row else (0, 0, False)
@@ -105,7 +107,7 @@ class StoredLogs:
         self, tenant: str, subject: str, *, from_offset: int = 0, limit_bytes: int = 1_048_576
     ) -> Sequence[LogChunk]:
         before = from_offset + max(limit_bytes, 1)
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             cursor = await connection.execute(
                 READ, [tenant, subject, from_offset, before, READ_CHUNKS], binary=True
             )
@@ -119,21 +121,21 @@ class StoredLogs:
         """Everything of it, bytes included. Nobody may append to it meanwhile."""
         while await self._erase_some(tenant, subject):
             continue
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             await connection.execute(FORGET, [tenant, subject])
 
     async def remove_orphans(self, tenant: str, *, older_than_seconds: float = DAY_SECONDS) -> int:
         """Files of appends that were never finished; for a job that runs now and then."""
         removed = 0
         async for digests in self._blobs.list_old(tenant, older_than_seconds):
-            async with borrowed(self._pool) as connection:
+            async with borrowed(self._pool, tenant) as connection:
                 await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
                 stored = {sha256_of(digest) for digest in digests}
                 removed += await self._remove_unneeded(connection, tenant, stored)
         return removed
 
     async def _keep(
-        self, connection: Connection, tenant: str, chunks: Sequence[LogChunk]
+        self, connection: AsyncConnection, tenant: str, chunks: Sequence[LogChunk]
     ) -> list[bytes]:
         """Store the large ones; the digests of all."""
         large = [chunk.data for chunk in chunks if not _is_inline(chunk)]
@@ -167,7 +169,7 @@ class StoredLogs:
 
     async def _erase_some(self, tenant: str, subject: str) -> bool:
         """A transaction of bounded size. Files go before it commits: after a crash, try again."""
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
             which = {"tenant": tenant, "subject": subject, "limit": ERASE_CHUNKS}
             cursor = await connection.execute(ERASE, which)
@@ -177,7 +179,7 @@ class StoredLogs:
         return bool(erased)
 
     async def _remove_unneeded(
-        self, connection: Connection, tenant: str, stored: set[bytes]
+        self, connection: AsyncConnection, tenant: str, stored: set[bytes]
     ) -> int:
         """Under the exclusive lock."""
         cursor = await connection.execute(STILL_NEEDED, [tenant, sorted(stored)])

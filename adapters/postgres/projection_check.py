@@ -166,7 +166,9 @@ async def _row(connection: AsyncConnection, statement: Composed) -> TupleRow:
 @asynccontextmanager
 async def _snapshot(url: str) -> AsyncGenerator[AsyncConnection]:
     """Sees one moment, and leaves nothing behind."""
-    settings = parameters("projection check", statement_seconds=STATEMENT_SECONDS)
+    settings = parameters(
+        "projection check", statement_seconds=STATEMENT_SECONDS, every_tenant=True
+    )
     settings["options"] += " -c idle_in_transaction_session_timeout=0"
     with translated():
         connection = await psycopg.AsyncConnection.connect(url, **settings)

@@ -65,6 +65,7 @@ UPDATE read_models.projections
 SET position = 0, error = '', changed_at = clock_timestamp() WHERE name = %s AND version = %s
 """
 HEAD = "SELECT position FROM log.log_head"
+ISOLATE = "SELECT read_models.isolate_tables()"
 UNBURY = "DELETE FROM read_models.dead_letters WHERE name = %s AND version = %s"
 FORGET = "DELETE FROM read_models.projections WHERE name = %s AND version = %s"
 
@@ -92,6 +93,7 @@ class ProjectionRegistry:
         are made beside them, or taken up again, and read instead as soon as they are complete.
         """
         async with self._change() as connection:
+            await connection.execute(ISOLATE)  # tables of an older program's making
             for model in self._models:
                 await self._ensure(connection, model)
 
@@ -235,6 +237,7 @@ async def _begin(
         INSERT, [model.name, version, model.code_version, state, switch_when_ready]
     )
     await connection.execute(ProjectionTable(model, version).create)
+    await connection.execute(ISOLATE)
     return version
 
 

@@ -99,7 +99,7 @@ class ProjectionTable:
             for block, sql in self.model.sql.items()
             if block.startswith(REPORTING_BLOCK)
         }
-        statements = _view(SCHEMA, self.model.name, self._sql("SELECT * FROM {table}"))
+        statements = _view(SCHEMA, self.model.name, self._sql("SELECT * FROM {table}"), INVOKER)
         for name, query in reports.items():
             statements += _report(name, query)
         return statements
@@ -127,11 +127,13 @@ class ProjectionTable:
         return SQL(text).format(**self._names)  # pyright: ignore[reportArgumentType]  # our own files
 
 
+INVOKER = "WITH (security_invoker)"
+"""Row-level security is that of whoever reads, not of the service, whose views they are."""
 BARRIER = "WITH (security_barrier)"
 """Whoever reads may not see through it; a query through it uses no index for its order."""
 
 
-def _view(schema: str, name: str, query: Composable, options: str = "") -> list[Composed]:
+def _view(schema: str, name: str, query: Composable, options: str) -> list[Composed]:
     view = Identifier(schema, name)
     return [
         SQL("DROP VIEW IF EXISTS {}").format(view),

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from adapters.postgres.connections import open_later
 from adapters.postgres.errors import translated
 from adapters.postgres.projection_progress import ProjectionProgress
 from adapters.postgres.projection_registry import ProjectionRegistry
+from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from domain.builds.state import Phase
 from domain.containers.state import Status
 from domain.errors import StoreUnavailable
@@ -45,30 +45,32 @@ FROM read_models.projections p WHERE p.name = %(projection)s AND p.state = 'acti
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """A statement of a read model, and the rows that it gives."""
+    """A statement of a read model, and the rows that it gives. order: the column of its pages."""
 
     projection: str
     sql: str
     rows: msgspec.json.Decoder[Any]
+    order: str = ""
 
 
-def _query(model: ReadModel[Any], block: str, row: type[Any]) -> Query:
+def _query(model: ReadModel[Any], block: str, row: type[Any], order: str = "") -> Query:
     columns = ", ".join(row.__struct_fields__)
     rows: Any = list[row]  # type: ignore[valid-type]  # a type made here
     return Query(
         projection=model.name,
         sql=STAMPED.replace("{query}", model.sql[block].replace("{columns}", columns)),
         rows=msgspec.json.Decoder(rows),
+        order=order,
     )
 
 
-LIST_CONTAINERS = _query(CONTAINERS, "list", ContainerRow)
+LIST_CONTAINERS = _query(CONTAINERS, "list", ContainerRow, "created_position")
 GET_CONTAINER = _query(CONTAINERS, "get", ContainerDetails)
 STEPPING_BUILDS = _query(BUILDS, "stepping", SteppingBuild)
 LIVING_CONTAINERS = _query(CONTAINERS, "living", LivingContainer)
-LIST_BUILDS = _query(BUILDS, "list", BuildRow)
+LIST_BUILDS = _query(BUILDS, "list", BuildRow, "created_position")
 GET_BUILD = _query(BUILDS, "get", BuildDetails)
-LIST_AUDIT = _query(AUDIT, "list", AuditRow)
+LIST_AUDIT = _query(AUDIT, "list", AuditRow, "first_position")
 LIST_STATISTICS = _query(STATISTICS, "list", EventCount)
 FIND_KEY = _query(KEYS, "find", KeyRow)
 LIST_KEYS = _query(KEYS, "list", KeyRow)
@@ -80,7 +82,7 @@ class PostgresQueries:
     def __init__(
         self, url: str, *, readers: int = READERS, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        self._pool = open_later(url, "queries", size=readers)
+        self._pool = TenantPool(url, "queries", size=readers)
         self._progress = ProjectionProgress(url)
         self._registry = ProjectionRegistry(url)
         self._wait_seconds = wait_seconds
@@ -101,19 +103,17 @@ class PostgresQueries:
         name: str | None = None,
         page: Slice = FIRST,
     ) -> Page[ContainerRow]:
-        wanted = {"tenant": tenant, "status": status, "name": _prefix(name)}
-        return await self._page(LIST_CONTAINERS, wanted, page, "created_position")
+        return await self._page(LIST_CONTAINERS, tenant, {"status": status, "name": name}, page)
 
     async def get_container(
         self, tenant: str, container_id: str, *, min_position: int = 0
     ) -> Answer[ContainerDetails | None]:
-        wanted = {"tenant": tenant, "id": container_id}
-        return await self._one(GET_CONTAINER, wanted, min_position)
+        return await self._one(GET_CONTAINER, tenant, {"id": container_id}, min_position)
 
     async def list_living_containers(
         self, tenant: str | None = None
     ) -> Answer[tuple[LivingContainer, ...]]:
-        return await self._all(LIVING_CONTAINERS, {"tenant": tenant}, 0)
+        return await self._all(LIVING_CONTAINERS, tenant, {}, 0)
 
     async def list_builds(
         self,
@@ -123,25 +123,22 @@ class PostgresQueries:
         name: str | None = None,
         page: Slice = FIRST,
     ) -> Page[BuildRow]:
-        wanted = {"tenant": tenant, "phase": phase, "name": _prefix(name)}
-        return await self._page(LIST_BUILDS, wanted, page, "created_position")
+        return await self._page(LIST_BUILDS, tenant, {"phase": phase, "name": name}, page)
 
     async def list_stepping_builds(
         self, tenant: str | None = None
     ) -> Answer[tuple[SteppingBuild, ...]]:
-        return await self._all(STEPPING_BUILDS, {"tenant": tenant}, 0)
+        return await self._all(STEPPING_BUILDS, tenant, {}, 0)
 
     async def get_build(
         self, tenant: str, build_id: str, *, min_position: int = 0
     ) -> Answer[BuildDetails | None]:
-        wanted = {"tenant": tenant, "id": build_id}
-        return await self._one(GET_BUILD, wanted, min_position)
+        return await self._one(GET_BUILD, tenant, {"id": build_id}, min_position)
 
     async def list_audit(
         self, tenant: str, *, wanted: AuditFilter = EVERYTHING, page: Slice = FIRST
     ) -> Page[AuditRow]:
-        parameters = {"tenant": tenant, **msgspec.structs.asdict(wanted)}
-        return await self._page(LIST_AUDIT, parameters, page, "first_position")
+        return await self._page(LIST_AUDIT, tenant, msgspec.structs.asdict(wanted), page)
 
     async def event_statistics(
         self,
@@ -151,52 +148,53 @@ class PostgresQueries:
         until: datetime | None = None,
         min_position: int = 0,
     ) -> Answer[tuple[EventCount, ...]]:
-        wanted = {"tenant": tenant, "since": since, "until": until}
-        return await self._all(LIST_STATISTICS, wanted, min_position)
+        wanted = {"since": since, "until": until}
+        return await self._all(LIST_STATISTICS, tenant, wanted, min_position)
 
     async def find_key(self, key_id: str, *, min_position: int = 0) -> KeyRow | None:
-        _, rows = await self._fetch(FIND_KEY, {"id": key_id}, min_position)
+        _, rows = await self._fetch(FIND_KEY, EVERY_TENANT, {"id": key_id}, min_position)
         return rows[0] if len(rows) == 1 else None
 
     async def list_keys(self, tenant: str, *, min_position: int = 0) -> Answer[tuple[KeyRow, ...]]:
-        return await self._all(LIST_KEYS, {"tenant": tenant}, min_position)
+        return await self._all(LIST_KEYS, tenant, {}, min_position)
 
     async def list_projections(self) -> tuple[ProjectionStatus, ...]:
         return await self._registry.list_statuses()
 
     async def _page(
-        self, query: Query, wanted: Mapping[str, object], page: Slice, order: str
+        self, query: Query, tenant: str, wanted: Mapping[str, object], page: Slice
     ) -> Page[Any]:
         before = cursor.decode(query.projection, page.after)
         limit = max(1, min(page.limit, MAX_PAGE))
         parameters = {**wanted, "before": before, "limit": limit + 1}
-        stamp, rows = await self._fetch(query, parameters, page.min_position)
+        stamp, rows = await self._fetch(query, tenant, parameters, page.min_position)
         items = tuple(rows[:limit])
-        more = len(rows) > limit
-        following = cursor.encode(query.projection, getattr(items[-1], order)) if more else None
+        following = None
+        if len(rows) > limit:
+            following = cursor.encode(query.projection, getattr(items[-1], query.order))
         return Page(items=items, next=following, **msgspec.structs.asdict(stamp))
 
     async def _one(
-        self, query: Query, wanted: Mapping[str, object], min_position: int
+        self, query: Query, tenant: str, wanted: Mapping[str, object], min_position: int
     ) -> Answer[Any]:
-        stamp, rows = await self._fetch(query, wanted, min_position)
+        stamp, rows = await self._fetch(query, tenant, wanted, min_position)
         return Answer(value=rows[0] if rows else None, **msgspec.structs.asdict(stamp))
 
     async def _all(
-        self, query: Query, wanted: Mapping[str, object], min_position: int
+        self, query: Query, tenant: str | None, wanted: Mapping[str, object], min_position: int
     ) -> Answer[tuple[Any, ...]]:
-        stamp, rows = await self._fetch(query, wanted, min_position)
+        stamp, rows = await self._fetch(query, tenant, wanted, min_position)
         return Answer(value=tuple(rows), **msgspec.structs.asdict(stamp))
 
     async def _fetch(
-        self, query: Query, wanted: Mapping[str, object], min_position: int
+        self, query: Query, tenant: str | None, wanted: Mapping[str, object], min_position: int
     ) -> tuple[Stamp, list[Any]]:
         """Raises ProjectionBehind when the read model does not come there in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._wait_seconds
         while True:
             moved = self._progress.next() if min_position else None
-            stamp, rows = await self._fetch_now(query, wanted)
+            stamp, rows = await self._fetch_now(query, tenant, wanted)
             if moved is None or stamp.position >= min_position:
                 return stamp, query.rows.decode(rows) if rows else []
             remaining = deadline - loop.time()
@@ -205,25 +203,19 @@ class PostgresQueries:
             await _wait(moved, min(remaining, POLL_SECONDS))
 
     async def _fetch_now(
-        self, query: Query, wanted: Mapping[str, object]
+        self, query: Query, tenant: str | None, wanted: Mapping[str, object]
     ) -> tuple[Stamp, str | None]:
         with translated():
-            async with self._pool.connection() as connection:
+            async with self._pool.connection(tenant) as connection:
                 found = await connection.execute(
-                    query.sql.encode(), {**wanted, "projection": query.projection}
+                    query.sql.encode(),
+                    {**wanted, "tenant": tenant, "projection": query.projection},
                 )
                 row = await found.fetchone()
         if row is None:
             raise StoreUnavailable(f"{query.projection} is not there yet. Start a projector.")
         version, position, rows = row
         return Stamp(projection=query.projection, version=version, position=position), rows
-
-
-def _prefix(name: str | None) -> str | None:
-    if name is None:
-        return None
-    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"{escaped}%"
 
 
 async def _wait(moved: asyncio.Event, seconds: float) -> None:

@@ -67,7 +67,7 @@ class Follower:
     async def lead(cls, url: str, model: ReadModel[Any], version: int) -> Self | None:
         """None while somebody else leads. Raises psycopg.Error."""
         name = f"projection {model.name} {version}"
-        settings = parameters(name, statement_seconds=STATEMENT_SECONDS)
+        settings = parameters(name, statement_seconds=STATEMENT_SECONDS, every_tenant=True)
         # What a crash takes of derived rows is derived again: position and rows go together.
         settings["options"] += " -c synchronous_commit=off"
         connection = await psycopg.AsyncConnection.connect(url, **settings)

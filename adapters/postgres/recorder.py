@@ -6,13 +6,14 @@ library does: never call it on the event loop. Positions are its notification id
 aggregates our streams; what it saves at once is recorded at once or not at all.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID, uuid4
+from weakref import WeakSet
 
 import msgspec
 import psycopg
@@ -33,6 +34,7 @@ from psycopg.rows import DictRow
 from adapters.postgres.arrays import APPEND, append_arguments, register_packed_arrays
 from adapters.postgres.envelope import Body, EncodedAppend, encode_append
 from adapters.postgres.outcomes import AppendRow, outcomes_of
+from adapters.postgres.tenants import STATE
 from domain.event import DEFAULT_TENANT, Append, CommandContext, Receipt
 
 ACTOR = "system:eventsourcing"
@@ -64,6 +66,10 @@ def _retried(call: Callable[P, T]) -> Callable[P, T]:
 class LogRecorder(library.PostgresApplicationRecorder):
     """Reads and writes log.events, through the same function as everybody."""
 
+    def __init__(self, datastore: library.PostgresDatastore, **options: Any) -> None:
+        super().__init__(datastore, **options)
+        self._stated: WeakSet[Connection] = WeakSet()
+
     def create_table(self) -> None:
         """The migrations did."""
 
@@ -80,7 +86,7 @@ class LogRecorder(library.PostgresApplicationRecorder):
         self, stored_events: Sequence[StoredEvent], context: CommandContext
     ) -> Sequence[int]:
         """May be repeated: it is the same command then, and gets its first receipt."""
-        with self.datastore.get_connection() as connection, connection.transaction():
+        with self._connection() as connection, connection.transaction():
             register_packed_arrays(connection)
             batch = [
                 self._encode(connection, context, number, str(stream), list(events))
@@ -158,9 +164,18 @@ class LogRecorder(library.PostgresApplicationRecorder):
 
     @_retried
     def _rows(self, query: str, arguments: Sequence[Any]) -> Sequence[DictRow]:
-        with self.datastore.get_connection() as connection, connection.cursor() as cursor:
+        with self._connection() as connection, connection.cursor() as cursor:
             cursor.execute(query.encode(), arguments, prepare=True)
             return cursor.fetchall()
+
+    @contextmanager
+    def _connection(self) -> Generator[Connection]:
+        """One that sees the rows of our tenant. Its pool belongs to the library."""
+        with self.datastore.get_connection() as connection:
+            if connection not in self._stated:
+                connection.execute(STATE, [DEFAULT_TENANT])
+                self._stated.add(connection)
+            yield connection
 
     def _originator_id(self, stream: str) -> UUID | str:
         return UUID(stream) if self.datastore.originator_id_type == "uuid" else stream

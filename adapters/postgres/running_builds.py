@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from adapters.postgres.failures import Pool, borrowed
+from adapters.postgres.failures import borrowed
+from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from domain.ports import RunningBuild
 
 ADD = """
@@ -21,19 +22,19 @@ ALL = "SELECT tenant, build_id, attempt, correlation_id FROM work.image_builds"
 class PostgresRunningBuilds:
     """Implements `domain.ports.RunningBuilds`."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: TenantPool) -> None:
         self._pool = pool
 
     async def add(self, running: RunningBuild) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(ADD, msgspec.structs.asdict(running))
 
     async def remove(self, running: RunningBuild) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             await connection.execute(REMOVE, msgspec.structs.asdict(running))
 
     async def all(self) -> Sequence[RunningBuild]:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             rows = await (await connection.execute(ALL)).fetchall()
         return [
             RunningBuild(tenant=tenant, build_id=build, attempt=attempt, correlation_id=correlation)

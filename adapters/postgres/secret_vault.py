@@ -2,7 +2,8 @@
 
 from secrets import token_hex
 
-from adapters.postgres.failures import Pool, borrowed
+from adapters.postgres.failures import borrowed
+from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from adapters.storage.keys import KeyRing
 from adapters.storage.sealing import Place, Sealed, Sealer
 from domain.errors import SecretMissing
@@ -32,7 +33,7 @@ class EncryptedVault:
     Raises StoreUnavailable, SecretMissing, SecretUnreadable; no error holds a value.
     """
 
-    def __init__(self, pool: Pool, keys: KeyRing) -> None:
+    def __init__(self, pool: TenantPool, keys: KeyRing) -> None:
         self._pool = pool
         self._sealer = Sealer(keys)
 
@@ -40,12 +41,12 @@ class EncryptedVault:
         place = Place(tenant, f"secret-{token_hex(16)}")
         sealed = self._sealer.seal(place, value)
         row = [tenant, place.reference, sealed.key_id, sealed.wrapped_key, sealed.ciphertext]
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             await connection.execute(PUT, row)
         return place.reference, self._sealer.compare(tenant, value)
 
     async def get(self, tenant: str, reference: str) -> str:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             cursor = await connection.execute(GET, [tenant, reference])
             row = await cursor.fetchone()
         if row is None:
@@ -53,7 +54,7 @@ class EncryptedVault:
         return self._sealer.open(Place(tenant, reference), Sealed(*row))
 
     async def erase(self, tenant: str, reference: str) -> None:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, tenant) as connection:
             await connection.execute(ERASE, [tenant, reference])
 
     async def rewrap(self) -> int:
@@ -64,7 +65,7 @@ class EncryptedVault:
         return done
 
     async def _rewrap_some(self) -> int:
-        async with borrowed(self._pool) as connection:
+        async with borrowed(self._pool, EVERY_TENANT) as connection:
             cursor = await connection.execute(WRAPPED_OTHERWISE, [self._sealer.key_id, REWRAP_ROWS])
             rows = await cursor.fetchall()
             for tenant, reference, *sealed in rows:

@@ -82,7 +82,7 @@ async def verify_log(
     """url: any role that may read the log. on_progress gets (position, last position) per page."""
     with translated():
         connection = await psycopg.AsyncConnection.connect(
-            url, **parameters("verifier", statement_seconds=0)
+            url, **parameters("verifier", statement_seconds=0, every_tenant=True)
         )
         async with connection:
             return await _Verifier(connection, checkpoint, on_progress, page_size).run()

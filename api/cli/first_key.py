@@ -4,9 +4,9 @@ import secrets
 import uuid
 from datetime import UTC, datetime
 
-from adapters.postgres.connections import open_later
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.identities import PostgresIdentities
+from adapters.postgres.tenants import TenantPool
 from api.http.auth import actor_of, new_key
 from api.settings import Settings
 from domain.access.commands import CreateKey
@@ -23,7 +23,7 @@ async def create_admin_key(settings: Settings) -> str:
     key_id = secrets.token_hex(8)
     key = new_key(key_id)
     url = settings.database.service_url
-    async with open_later(url, "first key", size=1) as pool:
+    async with TenantPool(url, "first key", size=1) as pool:
         await PostgresIdentities(pool).put(DEFAULT_TENANT, actor_of(key_id), LABEL)
     store = PostgresEventStore(url)
     await store.start()

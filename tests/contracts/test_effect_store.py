@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from adapters.memory.effects import InMemoryEffectStore
-from adapters.postgres.connections import open_later
 from adapters.postgres.effects import PostgresEffectStore
+from adapters.postgres.tenants import TenantPool
 from domain.containers.spec import ContainerSpec
 from domain.ports import NewEffect, Superseding
 from domain.processes import effects as f
@@ -27,7 +27,7 @@ def run(request: pytest.FixtureRequest) -> Run:
         await body(InMemoryEffectStore())
 
     async def on_postgres(body: Body, url: str) -> None:
-        async with asyncio.timeout(60), open_later(url, "effects", size=4) as pool:
+        async with asyncio.timeout(60), TenantPool(url, "effects", size=4) as pool:
             await body(PostgresEffectStore(pool))
 
     if request.param == "memory":

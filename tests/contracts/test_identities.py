@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from adapters.memory.identities import InMemoryIdentities
-from adapters.postgres.connections import open_later
 from adapters.postgres.identities import PostgresIdentities
+from adapters.postgres.tenants import TenantPool
 from domain.ports import Identities
 from tests.support.postgres import Database
 
@@ -20,7 +20,7 @@ async def in_memory(body: Body) -> None:
 
 
 async def in_postgres(database: Database, body: Body) -> None:
-    async with asyncio.timeout(60), open_later(database.service_url, "identities", size=2) as pool:
+    async with asyncio.timeout(60), TenantPool(database.service_url, "identities", size=2) as pool:
         await body(PostgresIdentities(pool))
 
 

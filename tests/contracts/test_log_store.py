@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.log_store import InMemoryLogStore
-from adapters.postgres.connections import open_later
 from adapters.postgres.log_store import INLINE_BYTES, StoredLogs
+from adapters.postgres.tenants import TenantPool
 from adapters.storage.blob_store import DirectoryBlobStore
 from domain.errors import BlobDamaged, BlobMissing, ConcurrencyConflict, LogClosed
 from domain.ports import LogChunk, LogStreamName
@@ -40,7 +40,7 @@ async def opened(directory: Path, database: Database | None) -> AsyncGenerator[S
         yield InMemoryLogStore()
         return
     blobs = DirectoryBlobStore(directory)
-    async with open_later(database.service_url, "logs", size=4) as pool:
+    async with TenantPool(database.service_url, "logs", size=4) as pool:
         yield StoredLogs(pool, blobs)
     await blobs.stop()
 

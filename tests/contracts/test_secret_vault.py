@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from adapters.memory.secret_vault import InMemorySecretVault
-from adapters.postgres.connections import open_later
 from adapters.postgres.secret_vault import EncryptedVault
+from adapters.postgres.tenants import TenantPool
 from adapters.storage.keys import (
     KeyFileError,
     KeyRing,
@@ -32,7 +32,7 @@ Run = Callable[[Body], None]
 
 @asynccontextmanager
 async def encrypted(database: Database, keys: KeyRing) -> AsyncGenerator[EncryptedVault]:
-    async with asyncio.timeout(60), open_later(database.service_url, "vault", size=2) as pool:
+    async with asyncio.timeout(60), TenantPool(database.service_url, "vault", size=2) as pool:
         yield EncryptedVault(pool, keys)
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from adapters.postgres.connections import open_later
 from adapters.postgres.effects import PostgresEffectStore
+from adapters.postgres.tenants import TenantPool
 from domain.ports import NewEffect, Superseding
 from domain.processes import effects as f
 from tests.support.postgres import Database
@@ -47,7 +47,7 @@ def test_superseding_and_extending_at_the_same_time_never_deadlock(database: Dat
     effects = [_effect(number) for number in range(STREAMS)]
 
     async def body() -> None:
-        async with asyncio.timeout(60), open_later(database.service_url, "test", size=4) as pool:
+        async with asyncio.timeout(60), TenantPool(database.service_url, "test", size=4) as pool:
             store = PostgresEffectStore(pool)
             await store.write(
                 "reactions", after=0, position=STREAMS, effects=effects, superseding=[]
