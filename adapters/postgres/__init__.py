@@ -5,5 +5,5 @@ function, see `migrations/`). `recorder` is the same log's door for the `eventso
 Reading: `event_store` (streams, pages), `tail` (new events as they come), `verify` (the proof).
 `tenants` are the connections, each of which sees the rows of the tenant that it states.
 `migrate` makes and upgrades all of it. The mechanisms are in docs/decisions/0001-the-log.md
-and 0007-tenants.md.
+and 0008-tenants.md.
 """

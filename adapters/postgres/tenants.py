@@ -1,6 +1,6 @@
 """Which tenant a connection works for: row-level security shows it that tenant's rows only.
 
-This guards against our own mistakes, see docs/decisions/0007-tenants.md.
+This guards against our own mistakes, see docs/decisions/0008-tenants.md.
 """
 
 from collections.abc import AsyncGenerator

@@ -2,7 +2,7 @@
 -- the setting eulermaker.tenant, those of every tenant where it states '*', else none.
 --
 -- This catches our own mistakes, such as a query without its WHERE tenant: whoever may log in may
--- state what it likes. See docs/decisions/0007-tenants.md.
+-- state what it likes. See docs/decisions/0008-tenants.md.
 
 -- A scalar subselect is evaluated once a statement; the setting itself would be once a row.
 -- The planner takes IS NOT NULL to hold for nearly all rows, which is right: queries name their
