@@ -19,7 +19,10 @@ _HARMLESS = frozenset({"CONT", "WINCH"})
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command does. exit_code None: it runs until something ends it."""
+    """What a command does. exit_code None: it runs until something ends it.
+
+    log_hangs: who follows its log is never told that it has ended.
+    """
 
     output: tuple[LogFrame, ...] = ()
     files: dict[str, bytes] = {}
@@ -27,6 +30,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     out_of_memory: bool = False
     ignores: frozenset[str] = frozenset()
     fails_to_start: str = ""
+    log_hangs: bool = False
 
 
 class MemoryContainer:
@@ -129,7 +133,7 @@ class MemoryContainer:
             while position < len(self.frames):
                 position += 1
                 yield self.frames[position - 1]
-            if not (follow and self.is_active):
+            if not follow or not (self.is_active or self._program.log_hangs):
                 return
             await changed.wait()
 

@@ -25,7 +25,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True):
     """What was written: size in bytes, SHA-256 over the bytes in order, chunks stored, last lines.
 
     errors: the first lines that look like an error, see `domain.builds.diagnosis`.
-    truncated: the step wrote more than is kept.
+    truncated: the step wrote more than is kept, or perhaps did.
     """
 
     size: int = 0

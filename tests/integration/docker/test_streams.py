@@ -9,12 +9,14 @@ import msgspec
 import pytest
 
 from adapters.docker import DockerEngine
+from api.workers.whole_log import WholeLog
 from domain.containers.spec import Limits
 from domain.errors import BlobMissing, EngineOutcomeUnknown
 from domain.ports import ImageBuildRequest, LogFrame
 from tests.support.container_engines import (
     MEBIBYTE,
     SHOW_LIMITS,
+    TALKS,
     TALKS_AND_STAYS,
     Bench,
     a_tar,
@@ -53,6 +55,20 @@ async def follow(frames: AsyncGenerator[LogFrame], heard: asyncio.Semaphore) -> 
     async with aclosing(frames):
         async for _ in frames:
             heard.release()
+
+
+@on_docker
+async def test_a_log_whose_stream_hangs_is_read_once_its_container_has_ended(bench: Bench) -> None:
+    name = await bench.ended(TALKS.command)
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        proxy.mutes = b"follow=1"
+        log = WholeLog(engine, name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("api.workers.whole_log.SILENCE_SECONDS", 0.5)
+            log.container_has_ended()
+            said = [frame.data async for frame in log.frames()]
+        assert b"".join(said) == b"one\ntwo\nthree\n"
+        assert proxy.asked(b"follow=1") == 1
 
 
 @on_docker
