@@ -46,6 +46,8 @@ class _Failure(msgspec.Struct, frozen=True):
 class InMemoryContainerEngine:
     """programs: what each command does; every other one runs until it is stopped.
 
+    image_program: what each image build does.
+
     reachable: False refuses every call. calls: what was asked, with its subject, in order.
     """
 
@@ -56,6 +58,7 @@ class InMemoryContainerEngine:
         programs: Mapping[tuple[str, ...], Program] | None = None,
     ) -> None:
         self.programs = dict(programs or {})
+        self.image_program = Program(exit_code=0)
         self.reachable = True
         self.calls: list[tuple[str, str]] = []
         self.images = MemoryImages(images)
@@ -227,9 +230,8 @@ class InMemoryContainerEngine:
         with self._call("build_image", request.tag):
             async for _ in context:
                 pass
-            yield BuildOutput(text=f"Step 1/1 : FROM {request.target or 'scratch'}\n")
-            image = self.images.add(request.tag, request.labels, {})
-            yield BuildOutput(image_id=image.image_id)
+            async for output in self.images.build(request, self.image_program):
+                yield output
 
     # How it does it
 

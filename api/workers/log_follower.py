@@ -71,6 +71,12 @@ class LogFollower:
             await self._logs.close(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
 
+    async def until_idle(self, seconds: float) -> None:
+        """Returns once nothing has been written for so long."""
+        loop = asyncio.get_running_loop()
+        while (left := self.last_output + seconds - loop.time()) > 0:  # noqa: ASYNC110 - no polling
+            await asyncio.sleep(left)
+
     async def close(self) -> None:
         """For a log that was followed without closing it: now nothing will follow."""
         await self._logs.close(self._tenant, self._subject)

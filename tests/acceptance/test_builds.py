@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.acceptance.cli_support import Started, a_service
-from tests.acceptance.specs import newest, submit, write_spec
-from tests.support.docker import base_image, sdk
+from tests.acceptance.specs import newest, submit, until, write_spec
+from tests.support.docker import sdk
 
 HELLO_C = '#include <stdio.h>\nint main(void) { puts(__DATE__ " " __TIME__); return 0; }\n'
 
@@ -178,18 +178,6 @@ def test_a_build_killed_from_outside_is_the_systems_fault_and_tried_again(
     assert attempts[0]["failure"]["fault"] == "system"
 
 
-def test_an_image_is_built_from_its_context(service: Started, tmp_path: Path) -> None:
-    context = tmp_path / "context"
-    context.mkdir()
-    (context / "file").write_text("in the image\n")
-    (context / "Dockerfile").write_text(f"FROM {base_image()}\nCOPY file /file\nRUN cat /file\n")
-    result = service.run("build", "submit", "--image", context, "--name", "imaged", "--follow")
-    assert result.returncode == 0, result.stdout + result.stderr
-    image = newest(service, "imaged")["attempts"][-1]["image"]
-    assert sdk().images(image["image"]) != []
-    sdk().remove_image(image["image"], force=True)
-
-
 def built(service: Started, spec: Path, *sources: Path) -> dict[str, Any]:
     """The artifacts by name."""
     result = service.run("build", "submit", spec, *sources, "--follow")
@@ -207,7 +195,3 @@ def containers_of(build_id: str) -> list[str]:
         all=True, filters={"label": f"io.eulermaker.aggregate=build-{build_id}"}
     )
     return [each["Names"][0].removeprefix("/") for each in found]
-
-
-def until(lines: Iterator[str], word: str) -> None:
-    assert any(word in line for line in lines), f"the log ended without {word}"

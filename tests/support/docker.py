@@ -112,6 +112,11 @@ def remove_all_of(run: str) -> None:
             engine.remove_image(image["Id"], force=True)
 
 
+def step_states(mark: str) -> list[str]:
+    """Of the containers whose command bears the mark; image builds label none of theirs."""
+    return [each["State"] for each in sdk().containers(all=True) if mark in each["Command"]]
+
+
 def _runs_seen() -> Iterable[str]:
     engine = sdk()
     some = {"label": RUN_LABEL}

@@ -22,7 +22,7 @@ from tests.support.container_engines import (
     a_tar,
     on_docker,
 )
-from tests.support.docker import base_image, labels, new_name, sdk
+from tests.support.docker import base_image, labels, new_name, step_states
 from tests.support.engine_proxy import an_engine_proxy, until
 
 FOLLOWERS = 200
@@ -93,13 +93,8 @@ async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench
     async with aclosing(output):
         while "begun" not in (await anext(output)).text.splitlines():
             pass
-        await until(lambda: steps(request.tag) == ["running"])
-    await until(lambda: steps(request.tag) == [], seconds=2)
-
-
-def steps(mark: str) -> list[str]:
-    """What containers the engine has for steps whose command bears the mark."""
-    return [each["State"] for each in sdk().containers(all=True) if mark in each["Command"]]
+        await until(lambda: step_states(request.tag) == ["running"])
+    await until(lambda: step_states(request.tag) == [], seconds=2)
 
 
 def a_request(**changes: Any) -> ImageBuildRequest:
@@ -142,7 +137,7 @@ async def test_a_build_that_fails_says_why_and_leaves_no_container(bench: Bench)
         *_, last = [piece async for piece in bench.engine.build_image(request, context)]
         assert last.error
         assert reason in last.error or "no such host" in last.error
-    assert steps(request.tag) == []
+    assert step_states(request.tag) == []
 
 
 @on_docker
