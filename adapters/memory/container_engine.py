@@ -264,7 +264,7 @@ class InMemoryContainerEngine:
         self._created += 1
         program = self.programs.get(spec.command, Program())
         container = MemoryContainer(
-            spec, image.image_id, program, number=self._created, now=lambda: datetime.now(UTC)
+            spec, image, program, number=self._created, now=lambda: datetime.now(UTC)
         )
         container.files.update(self.images.files(image.image_id))
         self._containers[spec.name] = container

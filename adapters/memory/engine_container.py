@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import msgspec
 
 from domain.errors import EngineConflict, EngineRefused
-from domain.ports import EngineContainer, EngineContainerSpec, LogFrame
+from domain.ports import EngineContainer, EngineContainerSpec, EngineImage, LogFrame
 
 _KILLED = 128 + signals.SIGKILL
 _HARMLESS = frozenset({"CONT", "WINCH"})
@@ -37,7 +37,7 @@ class MemoryContainer:
     def __init__(
         self,
         spec: EngineContainerSpec,
-        image_id: str,
+        image: EngineImage,
         program: Program,
         *,
         number: int,
@@ -54,9 +54,9 @@ class MemoryContainer:
         self._seen = EngineContainer(
             engine_id=hashlib.sha256(f"{number} {spec.name}".encode()).hexdigest(),
             name=spec.name,
-            image_id=image_id,
+            image_id=image.image_id,
             status="created",
-            labels=spec.labels,
+            labels={**image.labels, **spec.labels},
             created_at=now(),
         )
 

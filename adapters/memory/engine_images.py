@@ -25,7 +25,11 @@ class MemoryImages:
         seed = repr((tag, sorted(labels.items()), len(self._images)))
         image_id = "sha256:" + hashlib.sha256(seed.encode()).hexdigest()
         self._images[image_id] = EngineImage(
-            image_id=image_id, tags=(), architecture="amd64", size=sum(map(len, files.values()))
+            image_id=image_id,
+            tags=(),
+            architecture="amd64",
+            size=sum(map(len, files.values())),
+            labels=dict(labels),
         )
         self._files[image_id] = dict(files)
         self.tag(image_id, tag)
