@@ -161,7 +161,10 @@ class BuildFailed(Event, frozen=True, kw_only=True):
 
 
 class BuildErrored(Event, frozen=True, kw_only=True):
-    """The system's fault: trying again may succeed when `retryable`."""
+    """The system's fault: trying again may succeed when `retryable`.
+
+    exit_code: of the step, where that is what told of the fault.
+    """
 
     build_id: str
     attempt: int
@@ -169,6 +172,7 @@ class BuildErrored(Event, frozen=True, kw_only=True):
     reason: str
     retryable: bool
     log_tail: tuple[str, ...] = ()
+    exit_code: int | None = None
 
 
 class BuildCancelRequested(Event, frozen=True, kw_only=True):
