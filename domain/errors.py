@@ -140,6 +140,14 @@ class LogClosed(DomainError):
         self.subject = subject
 
 
+class LogIncomplete(DomainError):
+    """A container has ended, and the engine does not give the rest of its log."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The engine does not give the rest of the log of {name}.")
+        self.name = name
+
+
 class SecretMissing(DomainError):
     """No secret of this reference is kept."""
 

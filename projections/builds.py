@@ -163,6 +163,7 @@ def _fail(
                 fault="system",
                 reason=event.reason,
                 step=event.step,
+                exit_code=event.exit_code,
                 retryable=event.retryable,
                 log_tail=event.log_tail,
             )

@@ -48,6 +48,9 @@ class InMemoryContainerEngine:
 
     engine_id: who it says it is. reachable: False refuses every call. calls: what was asked, with
     its subject, in order.
+    image_program: what each image build does.
+
+    reachable: False refuses every call. calls: what was asked, with its subject, in order.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class InMemoryContainerEngine:
     ) -> None:
         self.programs = dict(programs or {})
         self.engine_id = "memory"
+        self.image_program = Program(exit_code=0)
         self.reachable = True
         self.calls: list[tuple[str, str]] = []
         self.images = MemoryImages(images)
@@ -235,9 +239,8 @@ class InMemoryContainerEngine:
         with self._call("build_image", request.tag):
             async for _ in context:
                 pass
-            yield BuildOutput(text=f"Step 1/1 : FROM {request.target or 'scratch'}\n")
-            image = self.images.add(request.tag, request.labels, {})
-            yield BuildOutput(image_id=image.image_id)
+            async for output in self.images.build(request, self.image_program):
+                yield output
 
     # How it does it
 
@@ -270,7 +273,7 @@ class InMemoryContainerEngine:
         self._created += 1
         program = self.programs.get(spec.command, Program())
         container = MemoryContainer(
-            spec, image.image_id, program, number=self._created, now=lambda: datetime.now(UTC)
+            spec, image, program, number=self._created, now=lambda: datetime.now(UTC)
         )
         container.files.update(self.images.files(image.image_id))
         self._containers[spec.name] = container

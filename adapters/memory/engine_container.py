@@ -12,14 +12,17 @@ from pathlib import PurePosixPath
 import msgspec
 
 from domain.errors import EngineConflict, EngineRefused
-from domain.ports import EngineContainer, EngineContainerSpec, LogFrame
+from domain.ports import EngineContainer, EngineContainerSpec, EngineImage, LogFrame
 
 _KILLED = 128 + signals.SIGKILL
 _HARMLESS = frozenset({"CONT", "WINCH"})
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command does. exit_code None: it runs until something ends it."""
+    """What a command does. exit_code None: it runs until something ends it.
+
+    log_hangs: who follows its log is never told that it has ended.
+    """
 
     output: tuple[LogFrame, ...] = ()
     files: dict[str, bytes] = {}
@@ -27,13 +30,14 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     out_of_memory: bool = False
     ignores: frozenset[str] = frozenset()
     fails_to_start: str = ""
+    log_hangs: bool = False
 
 
 class MemoryContainer:
     def __init__(
         self,
         spec: EngineContainerSpec,
-        image_id: str,
+        image: EngineImage,
         program: Program,
         *,
         number: int,
@@ -50,9 +54,9 @@ class MemoryContainer:
         self._seen = EngineContainer(
             engine_id=hashlib.sha256(f"{number} {spec.name}".encode()).hexdigest(),
             name=spec.name,
-            image_id=image_id,
+            image_id=image.image_id,
             status="created",
-            labels=spec.labels,
+            labels={**image.labels, **spec.labels},
             created_at=now(),
         )
 
@@ -132,7 +136,7 @@ class MemoryContainer:
             while position < len(self.frames):
                 position += 1
                 yield self.frames[position - 1]
-            if not (follow and self.is_active):
+            if not follow or not (self.is_active or self._program.log_hangs):
                 return
             await changed.wait()
 

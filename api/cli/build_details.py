@@ -4,7 +4,7 @@ import click
 
 from api.cli import output
 from domain.builds.state import Phase
-from projections.build_rows import Attempt, BuildDetails, Failure
+from projections.build_rows import Attempt, BuildDetails, Failure, LogSummary
 
 SHOWN_LINES = 20
 FAULTS = {"user": "the package's fault", "system": "the system's fault"}
@@ -46,6 +46,10 @@ def show_failure(failure: Failure, phase: Phase) -> None:
             click.echo(f"  {output.terminal_safe(line)}")
 
 
+def _log_size(log: LogSummary) -> str:
+    return output.size(log.size) + (" (incomplete)" if log.truncated else "")
+
+
 def _show_attempt(attempt: Attempt) -> None:
     click.echo()
     click.secho(f"Attempt {attempt.attempt}", bold=True, nl=False)
@@ -60,7 +64,7 @@ def _show_attempt(attempt: Attempt) -> None:
                     output.moment(step.started_at),
                     output.took(step.started_at, step.finished_at),
                     step.exit_code,
-                    output.size(step.log.size) if step.log else "",
+                    _log_size(step.log) if step.log else "",
                 )
                 for step in attempt.steps
             ),

@@ -55,7 +55,7 @@ async def follow_build(
         attempt, offset = build.attempt + 1, 0
         if not _is_retried(build):
             break
-        reason = output.terminal_safe(build.reason)
+        reason = output.terminal_safe(build.reason).rstrip(".")
         click.echo(f"Attempt {build.attempt} errored: {reason}. It is tried again.", err=True)
         await _read(client, build_id, partial(_has_attempt, attempt))
     if as_json:

@@ -1,6 +1,7 @@
 """`container run` and `container request`: the same request, started at once or not."""
 
 import asyncio
+from collections.abc import Collection
 
 import click
 
@@ -18,7 +19,7 @@ from projections.answer import Answer
 from projections.containers import ContainerDetails
 
 DEFAULT = Limits()
-ENDED = frozenset({"stopped", "failed", "removed"})
+ENDED = frozenset({Status.STOPPED, Status.FAILED, Status.REMOVED})
 OUTCOME_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
@@ -108,8 +109,10 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
     return ended.exit_code
 
 
-async def read_container_outcome(client: ApiClient, path: str) -> ContainerDetails:
-    """Raises ReadModelBehind."""
+async def read_container_outcome(
+    client: ApiClient, path: str, wanted: Collection[Status] = ENDED
+) -> ContainerDetails:
+    """Once it is in one of these. Raises ReadModelBehind."""
     deadline = asyncio.get_running_loop().time() + OUTCOME_SECONDS
     patience = Patience()
     while asyncio.get_running_loop().time() < deadline:
@@ -118,7 +121,7 @@ async def read_container_outcome(client: ApiClient, path: str) -> ContainerDetai
         except (ServiceUnreachable, NotNow) as broken:
             await patience.wait(broken)
             continue
-        if found.status in ENDED:
+        if found.status in wanted:
             return found
         await asyncio.sleep(PAUSE_SECONDS)
     raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")

@@ -24,6 +24,7 @@ from api.cli.upload import ensure_uploaded
 from api.cli.wire import Accepted
 from domain.builds.spec import BuildSpec, ImageSource, RpmSource, SourceFile
 from domain.containers.spec import ContainerSpec
+from domain.containers.state import Status
 from projections.build_rows import BuildDetails
 
 DEMO = CHECKOUT / "ops" / "demo"
@@ -157,6 +158,7 @@ async def _run_hello(client: ApiClient, image: str) -> str:
             f" and wrote {written!r}."
         )
     await client.command(path, method="DELETE", query={"force": "true"})
+    await read_container_outcome(client, path, {Status.REMOVED})
     return f'wrote "{written}" in a container,'
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from api.workers.log_follower import FollowerFactory, LogFollower
 from api.workers.observations import Reporter
-from api.workers.whole_log import whole_log
+from api.workers.whole_log import LIVE, WholeLog
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
 from domain.builds.events import StepLog
@@ -34,7 +34,10 @@ Followed = tuple[str, datetime]
 class Following:
     """The log of one run of a container, being kept."""
 
-    def __init__(self, follower: LogFollower, task: asyncio.Task[StepLog]) -> None:
+    def __init__(
+        self, source: WholeLog, follower: LogFollower, task: asyncio.Task[StepLog]
+    ) -> None:
+        self.source = source
         self.follower = follower
         self.task = task
 
@@ -122,7 +125,9 @@ class ContainerObserver:
         """Of containers that the engine no longer has: once all is kept, nothing will follow."""
         still = {name for (name, _), each in self._following.items() if not each.task.done()}
         for followed, each in list(self._following.items()):
-            if followed[0] in gone - still:
+            if followed[0] in gone & still:
+                each.source.container_has_ended()
+            elif followed[0] in gone:
                 await each.follower.close()
                 del self._following[followed]
 
@@ -138,18 +143,22 @@ class ContainerObserver:
         if container.started_at is None:
             return
         followed = (container.name, container.started_at)
-        if followed in self._following:
-            return
+        if followed not in self._following:
+            self._following[followed] = self._begin(container, container_id)
+        if container.status not in LIVE:
+            self._following[followed].source.container_has_ended()
+
+    def _begin(self, container: EngineContainer, container_id: str) -> Following:
         generation = int(container.labels[naming.GENERATION])
         follower = self._followers(
             container.labels[naming.TENANT], naming.container_log(container_id, generation)
         )
-        frames = whole_log(self._engine, container.name)
+        source = WholeLog(self._engine, container.name)
         task = asyncio.create_task(
-            follower.follow(frames, close=False), name=f"log {container.name}"
+            follower.follow(source.frames(), close=False), name=f"log {container.name}"
         )
         task.add_done_callback(lambda ended: self._tell(container.name, ended))
-        self._following[followed] = Following(follower, task)
+        return Following(source, follower, task)
 
     def _tell(self, name: str, ended: asyncio.Task[StepLog]) -> None:
         """One that broke off is begun anew at the next look at everything, not at once."""

@@ -6,16 +6,18 @@ is written down: the next process reports those that were lost, and they are tri
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import structlog
 
-from api.workers.log_follower import FollowerFactory
+from api.workers.log_follower import FollowerFactory, LogFollower
 from api.workers.loops import backoff
 from api.workers.observations import Reporter
 from domain.builds.commands import (
     BuildReport,
+    ReachTimeLimit,
     RecordBuildErrored,
     RecordImageCreated,
     RecordStepFinished,
@@ -97,7 +99,9 @@ class ImageBuildRunner:
     async def recover(self) -> None:
         for running in await self._running.all():
             if (running.build_id, running.attempt) not in self._tasks:
-                await self._report(running, _lost(running, "the service was restarted meanwhile"))
+                await self._report(
+                    running, _lost(running, "what ran it ended, or lost the database")
+                )
                 await self._running.remove(running)
 
     async def stop(self) -> None:
@@ -143,9 +147,9 @@ class ImageBuildRunner:
         outcome = BuildOutcome()
         subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)
         context = self._blobs.read(running.tenant, source.context.digest)
-        kept = await self._followers(running.tenant, subject).follow(
-            self._output(request, context, outcome)
-        )
+        follower = self._followers(running.tenant, subject)
+        async with self._idle_limit(running, follower, spec.idle_seconds):
+            kept = await follower.follow(self._output(request, context, outcome))
         finished = RecordStepFinished(
             build_id=running.build_id,
             attempt=running.attempt,
@@ -180,6 +184,27 @@ class ImageBuildRunner:
             text = output.text or (f"error: {output.error}\n" if output.error else "")
             if text:
                 yield LogFrame(stream=output.stream, data=text.encode())
+
+    @asynccontextmanager
+    async def _idle_limit(
+        self, running: RunningBuild, follower: LogFollower, seconds: int
+    ) -> AsyncGenerator[None]:
+        """Reaching it is only reported: what follows from that stops the build."""
+        watch = asyncio.create_task(self._report_idle(running, follower, seconds))
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _report_idle(
+        self, running: RunningBuild, follower: LogFollower, seconds: int
+    ) -> None:
+        await follower.until_idle(seconds)
+        reached = ReachTimeLimit(
+            build_id=running.build_id, attempt=running.attempt, limit="idle", seconds=seconds
+        )
+        await self._report(running, reached)
 
     async def _report(self, running: RunningBuild, report: BuildReport) -> None:
         """However long it takes: what happened must not be forgotten because nobody listened."""

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
+from domain.errors import LogIncomplete
 from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
 
 CHUNK_BYTES = 1024 * 1024
@@ -54,18 +55,27 @@ class LogFollower:
         sequence, stored, closed = await self._logs.end(self._tenant, self._subject)
         self._summary = LogSummary()
         writer = ChunkWriter(self._append, sequence=sequence, offset=stored)
-        async for frame in _batched(frames):
-            if frame is None:
-                await writer.flush()
-                continue
-            self.last_output = asyncio.get_running_loop().time()
-            kept = self._within_limit(frame)
-            self._summary.add(kept)
-            await writer.add(kept, skip_until=stored, end=self._summary.size)
+        try:
+            async for frame in _batched(frames):
+                if frame is None:
+                    await writer.flush()
+                    continue
+                self.last_output = asyncio.get_running_loop().time()
+                kept = self._within_limit(frame)
+                self._summary.add(kept)
+                await writer.add(kept, skip_until=stored, end=self._summary.size)
+        except LogIncomplete:
+            self._summary.truncated = True
         await writer.flush()
         if close and not closed:
             await self._logs.close(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
+
+    async def until_idle(self, seconds: float) -> None:
+        """Returns once nothing has been written for so long."""
+        loop = asyncio.get_running_loop()
+        while (left := self.last_output + seconds - loop.time()) > 0:  # noqa: ASYNC110 - no polling
+            await asyncio.sleep(left)
 
     async def close(self) -> None:
         """For a log that was followed without closing it: now nothing will follow."""

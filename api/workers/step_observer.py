@@ -7,7 +7,7 @@ import structlog
 
 from api.workers.log_follower import FollowerFactory, LogFollower
 from api.workers.observations import Reporter
-from api.workers.whole_log import whole_log
+from api.workers.whole_log import WholeLog
 from domain.application.aggregates import BUILDS
 from domain.application.command_handler import CommandHandler
 from domain.builds.commands import ReachTimeLimit, RecordStepFinished
@@ -27,7 +27,10 @@ log = structlog.get_logger(__name__)
 class Following:
     """The log of one step's container, being kept."""
 
-    def __init__(self, follower: LogFollower, task: asyncio.Task[StepLog]) -> None:
+    def __init__(
+        self, source: WholeLog, follower: LogFollower, task: asyncio.Task[StepLog]
+    ) -> None:
+        self.source = source
         self.follower = follower
         self.task = task
         self._alarm: asyncio.TimerHandle | None = None
@@ -92,6 +95,7 @@ class StepObserver:
             return
         following = self._follow(container, build, attempt)
         if container.status == "exited":
+            following.source.container_has_ended()
             await self._report_end(container, build, following)
         else:
             await self._end_if_idle(container, build, following)
@@ -130,10 +134,10 @@ class StepObserver:
             build.build_id, attempt, step, int(container.labels[naming.ROUND])
         )
         follower = self._followers(container.labels[naming.TENANT], subject)
-        frames = whole_log(self._engine, container.name)
-        task = asyncio.create_task(follower.follow(frames), name=f"log {container.name}")
+        source = WholeLog(self._engine, container.name)
+        task = asyncio.create_task(follower.follow(source.frames()), name=f"log {container.name}")
         task.add_done_callback(lambda ended: self._tell(container.name, ended))
-        self._following[container.name] = Following(follower, task)
+        self._following[container.name] = Following(source, follower, task)
         return self._following[container.name]
 
     def _tell(self, name: str, ended: asyncio.Task[StepLog]) -> None:

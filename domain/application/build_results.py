@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from domain.application.build_steps import BuildSettings
-from domain.application.tar_stream import TarReader, read_small_files
+from domain.application.tar_stream import TarReader, TooMuchOutput, read_small_files
 from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Artifact, Requirements, Step
@@ -36,12 +36,12 @@ class BuildResults:
         self, effect: f.ReadRequirements, build: Build
     ) -> c.RecordRequirementsResolved | c.RecordBuildRefused:
         name = naming.step_name(build.build_id, effect.attempt, Step.RESOLVE, effect.round)
-        files = await read_small_files(self._engine.get_files(name, recipe.OUT))
         try:
+            files = await read_small_files(self._engine.get_files(name, recipe.OUT))
             requirements = recipe.read_requirements(
                 build.spec, {name: data.decode(errors="replace") for name, data in files.items()}
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TooMuchOutput) as error:
             return c.RecordBuildRefused(
                 build_id=effect.build_id,
                 attempt=effect.attempt,

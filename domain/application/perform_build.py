@@ -140,10 +140,7 @@ class BuildPerformer:
         if build.step is None:
             return ()
         subject = naming.step_log(build.build_id, build.attempt, build.step, build.round)
-        try:
-            return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
-        except (BlobMissing, BlobDamaged):
-            return ()
+        return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
 
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
         for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):

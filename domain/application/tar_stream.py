@@ -25,6 +25,10 @@ class BrokenArchive(Exception):
     """The stream is no tar archive, or ends too early."""
 
 
+class TooMuchOutput(BrokenArchive):
+    """The archive may be sound, but nobody should have to read so much."""
+
+
 async def write_tar(
     files: Sequence[TarFile], *, owner: int, modified_at: int, mode: int = 0o644
 ) -> AsyncIterator[bytes]:
@@ -142,14 +146,14 @@ def parse_block(block: bytes) -> tarfile.TarInfo:
 
 
 async def read_small_files(chunks: AsyncIterator[bytes]) -> dict[str, bytes]:
-    """The regular files of a tar by their last name. Raises BrokenArchive for a large one."""
+    """The regular files of a tar by their last name. Raises TooMuchOutput, BrokenArchive."""
     reader = TarReader(chunks)
     files: dict[str, bytes] = {}
     while (member := await reader.next()) is not None:
         if member.size > MAX_SMALL_FILE_BYTES:
-            raise BrokenArchive(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
+            raise TooMuchOutput(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
         if len(files) >= MAX_SMALL_FILES:
-            raise BrokenArchive(f"There are more than {MAX_SMALL_FILES} files")
+            raise TooMuchOutput(f"there are more than {MAX_SMALL_FILES} files")
         if member.isreg():
             content = b"".join([piece async for piece in reader.content()])
             files[member.name.rpartition("/")[2]] = content

@@ -249,6 +249,7 @@ def _failure(command: c.RecordStepFinished, state: Build) -> e.BuildFailed | e.B
             reason=diagnosis.reason,
             retryable=diagnosis.retryable,
             log_tail=command.log.tail,
+            exit_code=command.exit_code,
         )
     return e.BuildFailed(
         build_id=state.build_id,

@@ -25,7 +25,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True):
     """What was written: size in bytes, SHA-256 over the bytes in order, chunks stored, last lines.
 
     errors: the first lines that look like an error, see `domain.builds.diagnosis`.
-    truncated: the step wrote more than is kept.
+    truncated: the step wrote more than is kept, or perhaps did.
     """
 
     size: int = 0
@@ -161,7 +161,10 @@ class BuildFailed(Event, frozen=True, kw_only=True):
 
 
 class BuildErrored(Event, frozen=True, kw_only=True):
-    """The system's fault: trying again may succeed when `retryable`."""
+    """The system's fault: trying again may succeed when `retryable`.
+
+    exit_code: of the step, where that is what told of the fault.
+    """
 
     build_id: str
     attempt: int
@@ -169,6 +172,7 @@ class BuildErrored(Event, frozen=True, kw_only=True):
     reason: str
     retryable: bool
     log_tail: tuple[str, ...] = ()
+    exit_code: int | None = None
 
 
 class BuildCancelRequested(Event, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Small but real spec files, and the tools to build them as a user does."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,7 @@ def newest(service: Started, name: str) -> Any:
     ]
     found = next(each for each in listed if each["name"] == name)
     return service.json("build", "show", found["build_id"])["value"]
+
+
+def until(lines: Iterator[str], word: str) -> None:
+    assert any(word in line for line in lines), f"the log ended without {word}"

@@ -1,16 +1,19 @@
 """RPM and image builds as a packager sees them: what comes out, and why it did not."""
 
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.acceptance.cli_support import Started, a_service
-from tests.acceptance.specs import newest, submit, write_spec
-from tests.support.docker import base_image, sdk
+from tests.acceptance.specs import newest, submit, until, write_spec
+from tests.support.docker import sdk
 
+SUMMARY_LINES = 30
 HELLO_C = '#include <stdio.h>\nint main(void) { puts(__DATE__ " " __TIME__); return 0; }\n'
 
 
@@ -93,36 +96,74 @@ def by_docker_alone(context: Path) -> dict[str, str]:
     return {path.rpartition("/")[2]: f"sha256:{digest}" for digest, path in lines}
 
 
+class Expected(msgspec.Struct, frozen=True):
+    """What a packager is told: words of the reason, the step and its exit code, a last line."""
+
+    reason: tuple[str, ...]
+    last_line: str
+    phase: str = ""
+    step: str = "rpmbuild"
+    exit_code: int | None = 1
+    unresolved: tuple[str, ...] = ()
+
+
 FAILURES = [
     pytest.param(
         {"build": "echo 'int main(void) { return x; }' > a.c; gcc a.c"},
-        ("%build", "error:", "undeclared"),
+        Expected(("%build", "error:", "undeclared"), "Bad exit status from", phase="%build"),
         id="compile error",
     ),
-    pytest.param({"check": "echo FAIL: test_seven; exit 3"}, ("%check", "test_seven"), id="check"),
-    pytest.param({"preamble": "Nonsense Here"}, ("Unknown tag", "Nonsense"), id="spec"),
-    pytest.param({"build": "tail /dev/zero"}, ("64 MiB", "memory"), id="memory"),
+    pytest.param(
+        {"check": "echo FAIL: test_seven; exit 3"},
+        Expected(("%check", "test_seven"), "FAIL: test_seven", phase="%check"),
+        id="check",
+    ),
+    pytest.param(
+        {"preamble": "Nonsense Here"},
+        Expected(("Unknown tag", "Nonsense"), "Unknown tag", step="resolve"),
+        id="spec",
+    ),
+    pytest.param(
+        {"build": "tail /dev/zero"}, Expected(("64 MiB", "memory"), "Killed"), id="memory"
+    ),
+    pytest.param(
+        {"preamble": "BuildRequires: gcc, nonesuch-devel >= 2, other-nonesuch"},
+        Expected(
+            ("nonesuch-devel >= 2", "other-nonesuch"),
+            "nonesuch",
+            step="prepare",
+            unresolved=("nonesuch-devel >= 2", "other-nonesuch"),
+        ),
+        id="requirements",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("sections", "words"), FAILURES)
+@pytest.mark.parametrize(("sections", "expected"), FAILURES)
 def test_a_failed_build_says_why(
-    service: Started, tmp_path: Path, sections: dict[str, str], words: tuple[str, ...]
+    service: Started, tmp_path: Path, sections: dict[str, str], expected: Expected
 ) -> None:
     result = submit(service, write_spec(tmp_path, "fails", **sections), "--memory", "64M")
     assert result.returncode == 1, result.stdout + result.stderr
     failure = newest(service, "fails")["attempts"][-1]["failure"]
     assert failure["fault"] == "user"
-    told = f"{failure['phase']} {failure['reason']}"
-    assert all(word in told for word in words), told
+    assert_told(result.stdout, failure, expected)
 
 
-def test_missing_requirements_are_named(service: Started, tmp_path: Path) -> None:
-    preamble = "BuildRequires: gcc, nonesuch-devel >= 2, other-nonesuch"
-    result = submit(service, write_spec(tmp_path, "lacks", preamble=preamble))
-    assert result.returncode == 1, result.stdout + result.stderr
-    failure = newest(service, "lacks")["attempts"][-1]["failure"]
-    assert failure["unresolved"] == ["nonesuch-devel >= 2", "other-nonesuch"]
+def assert_told(said: str, failure: dict[str, Any], expected: Expected) -> None:
+    """By the API, and in the few lines that end what is followed."""
+    assert all(word in failure["reason"] for word in expected.reason), failure
+    found = (failure["step"], failure["exit_code"], failure["phase"], failure["unresolved"])
+    assert found == (
+        expected.step, expected.exit_code, expected.phase, list(expected.unresolved)
+    )  # fmt: skip
+    assert any(expected.last_line in line for line in failure["log_tail"]), failure["log_tail"]
+    summary = said[said.rindex(failure["reason"]) :]
+    assert len(summary.splitlines()) < SUMMARY_LINES
+    for told in (expected.step, expected.phase, expected.last_line, *expected.unresolved):
+        assert told in summary
+    if expected.exit_code is not None:
+        assert re.search(rf"^Exit code +{expected.exit_code}$", summary, re.MULTILINE), summary
 
 
 def test_generated_requirements_that_are_there_already_are_final(
@@ -138,15 +179,21 @@ def test_generated_requirements_that_are_there_already_are_final(
     assert (requirements["requires"], requirements["missing"]) == (["make"], [])
 
 
-@pytest.mark.parametrize("option", ["--wall-seconds", "--idle-seconds"])
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [("--wall-seconds", "took longer than 3 s"), ("--idle-seconds", "wrote no line of log")],
+)
 def test_a_build_that_takes_too_long_is_stopped(
-    service: Started, tmp_path: Path, option: str
+    service: Started, tmp_path: Path, option: str, reason: str
 ) -> None:
-    spec = write_spec(tmp_path, "sleeps", build="sleep 600")
-    assert submit(service, spec, option, "3").returncode == 3
+    spec = write_spec(tmp_path, "sleeps", build="echo begun; sleep 600")
+    result = submit(service, spec, option, "3")
+    assert result.returncode == 3
     build = newest(service, "sleeps")
     assert build["phase"] == "timed-out"
     assert containers_of(build["build_id"]) == []
+    expected = Expected((reason,), "begun", exit_code=None)
+    assert_told(result.stdout, build["attempts"][-1]["failure"], expected)
 
 
 def test_a_cancelled_build_leaves_nothing_running(service: Started, tmp_path: Path) -> None:
@@ -160,8 +207,27 @@ def test_a_cancelled_build_leaves_nothing_running(service: Started, tmp_path: Pa
     assert newest(service, "endless")["phase"] in {"stopping", "cancelled"}
 
 
+def remove(container: str) -> None:
+    sdk().remove_container(container, force=True, v=True)
+
+
+def kill(container: str) -> None:
+    sdk().kill(container, "SIGKILL")
+
+
+KILLS = [
+    pytest.param(remove, "removed by somebody outside", None, id="removed"),
+    pytest.param(kill, "killed by somebody outside", 137, id="kill -9"),
+]
+
+
+@pytest.mark.parametrize(("strike", "reason", "exit_code"), KILLS)
 def test_a_build_killed_from_outside_is_the_systems_fault_and_tried_again(
-    service: Started, tmp_path: Path
+    service: Started,
+    tmp_path: Path,
+    strike: Callable[[str], None],
+    reason: str,
+    exit_code: int | None,
 ) -> None:
     spec = write_spec(tmp_path, "victim", build="echo begun; sleep 600")
     submitted = service.json("build", "submit", spec)
@@ -169,25 +235,20 @@ def test_a_build_killed_from_outside_is_the_systems_fault_and_tried_again(
         assert log.stdout is not None
         until(log.stdout, "begun")
         running = [each for each in containers_of(submitted["id"]) if "rpmbuild" in each]
-        sdk().remove_container(running[0], force=True, v=True)
+        strike(running[0])
         until(log.stdout, "begun")  # once more: it was tried again by itself
         assert service.run("build", "cancel", submitted["id"]).returncode == 0
         log.stdout.read()
     attempts = newest(service, "victim")["attempts"]
     assert [each["attempt"] for each in attempts] == [1, 2]
-    assert attempts[0]["failure"]["fault"] == "system"
-
-
-def test_an_image_is_built_from_its_context(service: Started, tmp_path: Path) -> None:
-    context = tmp_path / "context"
-    context.mkdir()
-    (context / "file").write_text("in the image\n")
-    (context / "Dockerfile").write_text(f"FROM {base_image()}\nCOPY file /file\nRUN cat /file\n")
-    result = service.run("build", "submit", "--image", context, "--name", "imaged", "--follow")
-    assert result.returncode == 0, result.stdout + result.stderr
-    image = newest(service, "imaged")["attempts"][-1]["image"]
-    assert sdk().images(image["image"]) != []
-    sdk().remove_image(image["image"], force=True)
+    failure = attempts[0]["failure"]
+    assert reason in failure["reason"]
+    found = (failure["fault"], failure["step"], failure["exit_code"])
+    assert found == ("system", "rpmbuild", exit_code)
+    if exit_code is not None:  # of one that is gone the end of its log is not told
+        assert "begun" in failure["log_tail"]
+    shown = service.run("build", "show", submitted["id"]).stdout
+    assert failure["reason"] in shown
 
 
 def built(service: Started, spec: Path, *sources: Path) -> dict[str, Any]:
@@ -207,7 +268,3 @@ def containers_of(build_id: str) -> list[str]:
         all=True, filters={"label": f"io.eulermaker.aggregate=build-{build_id}"}
     )
     return [each["Names"][0].removeprefix("/") for each in found]
-
-
-def until(lines: Iterator[str], word: str) -> None:
-    assert any(word in line for line in lines), f"the log ended without {word}"

@@ -90,6 +90,16 @@ async def test_containers_are_listed_by_all_their_labels_running_or_not(bench: B
     assert await bench.engine.list({**mine, "io.eulermaker.effect": "other"}) == []
 
 
+@on_each_engine
+async def test_a_container_bears_the_labels_of_its_image_and_its_own_win(bench: Bench) -> None:
+    tag = f"eulermaker/test:{new_name()}"
+    image_labels = {**labels(), "io.eulermaker.step": "image's", "io.eulermaker.round": "image's"}
+    await bench.engine.commit(await bench.created(), tag=tag, labels=image_labels)
+    name = await bench.created(image=tag, labels={**labels(), "io.eulermaker.step": "ours"})
+    seen = (await bench.state(name)).labels
+    assert (seen["io.eulermaker.step"], seen["io.eulermaker.round"]) == ("ours", "image's")
+
+
 # Create and adopt
 
 

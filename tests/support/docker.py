@@ -52,6 +52,7 @@ class Sdk(Protocol):
     def create_network(
         self, name: str, *, check_duplicate: bool, labels: dict[str, str]
     ) -> Listed: ...
+    def kill(self, container: str, signal: str) -> None: ...
     def remove_container(self, container: str, *, force: bool, v: bool) -> None: ...
     def remove_network(self, net_id: str) -> None: ...
     def remove_image(self, image: str, *, force: bool) -> None: ...
@@ -111,6 +112,11 @@ def remove_all_of(run: str) -> None:
     for image in engine.images(filters=mine, all=True):
         with suppress(APIError):
             engine.remove_image(image["Id"], force=True)
+
+
+def step_states(mark: str) -> list[str]:
+    """Of the containers whose command bears the mark; image builds label none of theirs."""
+    return [each["State"] for each in sdk().containers(all=True) if mark in each["Command"]]
 
 
 def _runs_seen() -> Iterable[str]:

@@ -9,18 +9,20 @@ import msgspec
 import pytest
 
 from adapters.docker import DockerEngine
+from api.workers.whole_log import WholeLog
 from domain.containers.spec import Limits
 from domain.errors import BlobMissing, EngineOutcomeUnknown
 from domain.ports import ImageBuildRequest, LogFrame
 from tests.support.container_engines import (
     MEBIBYTE,
     SHOW_LIMITS,
+    TALKS,
     TALKS_AND_STAYS,
     Bench,
     a_tar,
     on_docker,
 )
-from tests.support.docker import base_image, labels, new_name, sdk
+from tests.support.docker import base_image, labels, new_name, step_states
 from tests.support.engine_proxy import an_engine_proxy, until
 
 FOLLOWERS = 200
@@ -56,6 +58,20 @@ async def follow(frames: AsyncGenerator[LogFrame], heard: asyncio.Semaphore) -> 
 
 
 @on_docker
+async def test_a_log_whose_stream_hangs_is_read_once_its_container_has_ended(bench: Bench) -> None:
+    name = await bench.ended(TALKS.command)
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        proxy.mutes = b"follow=1"
+        log = WholeLog(engine, name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("api.workers.whole_log.SILENCE_SECONDS", 0.5)
+            log.container_has_ended()
+            said = [frame.data async for frame in log.frames()]
+        assert b"".join(said) == b"one\ntwo\nthree\n"
+        assert proxy.asked(b"follow=1") == 1
+
+
+@on_docker
 async def test_a_log_that_breaks_off_is_not_taken_for_whole(bench: Bench) -> None:
     name = await bench.running(TALKS_AND_STAYS.command)
     async with (
@@ -77,13 +93,8 @@ async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench
     async with aclosing(output):
         while "begun" not in (await anext(output)).text.splitlines():
             pass
-        await until(lambda: steps(request.tag) == ["running"])
-    await until(lambda: steps(request.tag) == [], seconds=2)
-
-
-def steps(mark: str) -> list[str]:
-    """What containers the engine has for steps whose command bears the mark."""
-    return [each["State"] for each in sdk().containers(all=True) if mark in each["Command"]]
+        await until(lambda: step_states(request.tag) == ["running"])
+    await until(lambda: step_states(request.tag) == [], seconds=2)
 
 
 def a_request(**changes: Any) -> ImageBuildRequest:
@@ -126,7 +137,7 @@ async def test_a_build_that_fails_says_why_and_leaves_no_container(bench: Bench)
         *_, last = [piece async for piece in bench.engine.build_image(request, context)]
         assert last.error
         assert reason in last.error or "no such host" in last.error
-    assert steps(request.tag) == []
+    assert step_states(request.tag) == []
 
 
 @on_docker

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.application.tar_stream import BrokenArchive, TarFile, TarReader, write_tar
+from domain.application.tar_stream import (
+    MAX_SMALL_FILES,
+    BrokenArchive,
+    TarFile,
+    TarReader,
+    TooMuchOutput,
+    read_small_files,
+    write_tar,
+)
 
 NAMES = st.text(
     st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="/"), min_size=1
@@ -139,6 +147,16 @@ def test_a_size_below_zero_is_refused(kind: bytes) -> None:
 def test_members_of_an_unknown_kind_are_passed_over_with_what_they_carry() -> None:
     odd = _header(b"Q", 600) + b"x" * 600 + bytes(424)
     assert asyncio.run(_read(odd + _by_the_library({"a": b"1"}, tarfile.PAX_FORMAT))) == {"a": b"1"}
+
+
+def test_few_files_are_read_and_more_are_refused_before_they_are() -> None:
+    async def body(count: int) -> int:
+        files = {f"out/{number}": b"x" for number in range(count)}
+        return len(await read_small_files(_pieces(_by_the_library(files, tarfile.PAX_FORMAT))))
+
+    assert asyncio.run(body(MAX_SMALL_FILES)) == MAX_SMALL_FILES
+    with pytest.raises(TooMuchOutput, match=f"more than {MAX_SMALL_FILES} files"):
+        asyncio.run(body(MAX_SMALL_FILES + 1))
 
 
 def test_unread_content_is_passed_over() -> None:

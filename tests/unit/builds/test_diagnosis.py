@@ -220,7 +220,7 @@ def test_a_build_that_lacks_its_network_may_be_tried_again() -> None:
     report = ended(Step.TOOLCHAIN, exit_code=1, tail=log.tail, errors=log.errors)
     *_, errored = events_of(SUBMIT, began(Step.TOOLCHAIN), report)
     assert isinstance(errored, e.BuildErrored)
-    assert (errored.retryable, errored.step) == (True, Step.TOOLCHAIN)
+    assert (errored.retryable, errored.step, errored.exit_code) == (True, Step.TOOLCHAIN, 1)
     assert errored.log_tail == log.tail
 
 

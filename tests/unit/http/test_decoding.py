@@ -18,6 +18,11 @@ def refused(body: bytes) -> Rejected:
         (b'{"name":"A","image":"x"}', "illegal-name", "$.name"),
         (b'{"name":"a","image":"X"}', "illegal-value", "$.image"),
         (b'{"name":"a","image":"x","labels":{"A B":""}}', "illegal-name", "key in $.labels"),
+        (
+            b'{"name":"a","image":"x","labels":{"io.eulermaker.step":""}}',
+            "illegal-name",
+            "key in $.labels",
+        ),
         (b'{"name":"a","image":"x","network":"host"}', "illegal-value", "$.network"),
         (b'{"name":"a","image":"x","limits":{"pids":0}}', "illegal-value", "$.limits.pids"),
         (b'{"name":"a","image":"x","mounts":[]}', "unknown-field", "$"),

@@ -7,7 +7,7 @@ from api.http import errors as e
 from domain import errors as domain_errors
 from projections import errors as projection_errors
 
-INSIDE = (domain_errors.EngineError, domain_errors.LogClosed)
+INSIDE = (domain_errors.EngineError, domain_errors.LogClosed, domain_errors.LogIncomplete)
 """Never met by a request: engines are called, and logs written, by workers."""
 VAULT = (domain_errors.SecretMissing, domain_errors.SecretUnreadable)
 ABSTRACT = (domain_errors.DomainError, *VAULT)

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from adapters.memory.container_engine import Program
 from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
@@ -51,6 +54,23 @@ def test_the_log_of_a_container_that_disappeared_is_closed() -> None:
             at.engine.disappear(NAME)
             await at.recorded(STREAM, e.ContainerDisappeared)
             await _until_log_is(at, len(SAID.data), closed=True)
+
+    run(body)
+
+
+def test_the_log_of_a_removed_container_is_closed_although_its_stream_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.whole_log.SILENCE_SECONDS", 0.1)
+
+    async def body(at: Installation) -> None:
+        at.engine.programs["serve",] = Program(log_hangs=True)
+        async with at.at_work():
+            await _talking(at)
+            await at.send(c.RemoveContainer(container_id="a", force=True))
+            await at.recorded(STREAM, e.ContainerRemoved)
+            async with asyncio.timeout(2):
+                await _until_log_is(at, len(SAID.data), closed=True)
 
     run(body)
 

@@ -158,6 +158,31 @@ def test_a_compile_error_fails_the_build_and_names_its_line() -> None:
     run(body)
 
 
+@pytest.mark.parametrize(
+    "left_behind",
+    [{f"/build/out/{n}": b"" for n in range(20)}, {"/build/out/large": bytes(2**20 + 1)}],
+    ids=["many files", "a large file"],
+)
+def test_a_spec_that_floods_what_is_read_of_it_fails_the_build(
+    left_behind: dict[str, bytes],
+) -> None:
+    async def body(at: Installation) -> None:
+        spec = await an_rpm(at)
+        script(at, spec)
+        found = resolve()
+        at.engine.programs["-c", recipe.resolve_script(spec)] = Program(
+            files={**found.files, **left_behind}, exit_code=0
+        )
+        async with at.at_work():
+            await submit(at, spec)
+            *_, failed = await at.recorded(STREAM, e.BuildFailed)
+        assert isinstance(failed, e.BuildFailed)
+        assert failed.step is Step.RESOLVE
+        assert "than" in failed.reason
+
+    run(body)
+
+
 def test_a_cancelled_build_is_killed_and_swept() -> None:
     async def body(at: Installation) -> None:
         spec = await an_rpm(at)

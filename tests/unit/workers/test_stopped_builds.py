@@ -1,6 +1,9 @@
 """A build that was stopped shows what it was doing, and an idle one is stopped in time."""
 
 import asyncio
+from typing import NoReturn
+
+import pytest
 
 from adapters.memory.container_engine import Program
 from domain.builds import events as e
@@ -8,11 +11,12 @@ from domain.builds import recipe
 from domain.builds.commands import CancelBuild, SubmitBuild
 from domain.builds.events import Step
 from domain.builds.spec import BuildSpec, RpmSource, SourceFile
+from domain.errors import BlobDamaged, ContainerNotFound, EngineConflict, EngineRefused
 from domain.event import DEFAULT_TENANT
 from domain.ports import LogFrame
 from tests.support.installation import Installation, run
 
-STREAM = "build-b"
+STREAM, NAME = "build-b", "em-b-1-toolchain-1"
 SUBJECT = "build-b/1/toolchain/1"
 TALKS = Program(
     output=(
@@ -51,6 +55,57 @@ def test_a_cancelled_build_shows_its_last_lines() -> None:
     run(body)
 
 
+@pytest.mark.parametrize("error", [ContainerNotFound(NAME), EngineConflict("is not running")])
+def test_a_step_that_is_listed_but_cannot_be_killed_any_more_is_stopped(
+    error: EngineRefused,
+) -> None:
+    """An engine lists a container for a while that it is removing already."""
+
+    async def body(at: Installation) -> None:
+        async def too_late(name: str, *, signal: str) -> None:
+            del name, signal
+            raise error
+
+        at.engine.kill = too_late  # type: ignore[method-assign] # as a dying engine answers
+        async with at.at_work():
+            await a_build_that_hangs(at)
+            await at.recorded(STREAM, e.BuildStepStarted)
+            await at.send(CancelBuild(build_id="b"))
+            await at.recorded(STREAM, e.BuildCancelled)
+
+    run(body)
+
+
+def test_a_stop_that_the_engine_refuses_is_tried_again() -> None:
+    async def body(at: Installation) -> None:
+        at.engine.fail_next("kill", EngineRefused("not now"))
+        async with at.at_work():
+            await a_build_that_hangs(at)
+            await at.recorded(STREAM, e.BuildStepStarted)
+            await at.send(CancelBuild(build_id="b"))
+            await at.recorded(STREAM, e.BuildCancelled)
+        assert at.calls("kill") == [NAME, NAME]
+
+    run(body)
+
+
+def test_a_build_is_stopped_although_its_log_is_damaged() -> None:
+    async def body(at: Installation) -> None:
+        async def damaged(*_: object, **__: object) -> NoReturn:
+            raise BlobDamaged("sha256:00")
+
+        at.logs.read = damaged  # type: ignore[method-assign]
+        async with at.at_work():
+            await a_build_that_hangs(at)
+            await at.recorded(STREAM, e.BuildStepStarted)
+            await at.send(CancelBuild(build_id="b"))
+            *_, cancelled = await at.recorded(STREAM, e.BuildCancelled)
+        assert isinstance(cancelled, e.BuildCancelled)
+        assert cancelled.log_tail == ()
+
+    run(body)
+
+
 def test_an_idle_build_is_stopped_within_a_second_of_its_limit() -> None:
     async def body(at: Installation) -> None:
         async with at.at_work():
@@ -75,7 +130,7 @@ def test_a_build_that_still_writes_is_not_idle_and_costs_no_look_at_the_engine()
             calls = at.calls("inspect")
             for _ in range(4):
                 await asyncio.sleep(0.5)
-                at.engine.write("em-b-1-toolchain-1", LogFrame(stream="stdout", data=b"on\n"))
+                at.engine.write(NAME, LogFrame(stream="stdout", data=b"on\n"))
             assert len(at.calls("inspect")) <= len(calls) + 1
         assert not [
             each for each in await at.events(STREAM) if isinstance(each, e.BuildTimeLimitReached)

@@ -1,0 +1,109 @@
+"""A log whose stream hangs holds up no build: it is read as it stands, or said to lack its end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.memory.container_engine import Program
+from api.workers.whole_log import WholeLog
+from domain.builds import events as e
+from domain.builds import recipe
+from domain.builds.commands import SubmitBuild
+from domain.builds.spec import BuildSpec, RpmSource, SourceFile
+from domain.event import DEFAULT_TENANT
+from domain.ports import LogFrame
+from tests.support.installation import Installation, run
+
+STREAM, NAME, SUBJECT = "build-b", "em-b-1-toolchain-1", "build-b/1/toolchain/1"
+SAID = (LogFrame(stream="stdout", data=b"first\n"), LogFrame(stream="stderr", data=b"last\n"))
+WHOLE = b"first\nlast\n"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.workers.whole_log.SILENCE_SECONDS", 0.1)
+
+
+async def _a_build_whose_log_hangs(at: Installation) -> None:
+    content = b"Name: hello\n"
+    file = SourceFile(name="hello.spec", digest=await at.keep(content), size=len(content))
+    at.engine.programs[recipe.toolchain_script(),] = Program(output=SAID, log_hangs=True)
+    spec = BuildSpec(name="hello", source=RpmSource(spec=file))
+    await at.send(SubmitBuild(build_id="b", spec=spec, base_image="base:1"))
+    await at.recorded(STREAM, e.BuildStepStarted)
+
+
+async def _end_of_step(at: Installation) -> e.BuildStepFinished:
+    at.engine.end(NAME, 1)
+    *_, finished, _ = await at.recorded(STREAM, e.BuildStepFinished)
+    assert isinstance(finished, e.BuildStepFinished)
+    return finished
+
+
+async def _stored(at: Installation) -> bytes:
+    chunks = await at.logs.read(DEFAULT_TENANT, SUBJECT)
+    return b"".join(chunk.data for chunk in chunks)
+
+
+def test_a_step_ends_with_its_whole_log_although_the_stream_does_not_end() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            finished = await _end_of_step(at)
+        assert await _stored(at) == WHOLE
+        assert (finished.log.size, finished.log.truncated) == (len(WHOLE), False)
+        assert finished.log.tail == ("first", "last")
+
+    run(body)
+
+
+def test_a_step_ends_even_if_the_engine_gives_no_more_of_its_log() -> None:
+    async def body(at: Installation) -> None:
+        async def stuck(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
+            del name
+            if follow:
+                yield SAID[0]
+            await asyncio.Event().wait()
+
+        at.engine.logs = stuck  # type: ignore[method-assign, assignment] # a broken engine
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            finished = await _end_of_step(at)
+        assert await _stored(at) == SAID[0].data
+        assert (finished.log.size, finished.log.truncated) == (len(SAID[0].data), True)
+
+    run(body)
+
+
+def test_a_living_container_may_be_silent_for_as_long_as_it_likes() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            await asyncio.sleep(0.5)  # far longer than silence after the end may last
+            at.engine.write(NAME, SAID[0])
+            finished = await _end_of_step(at)
+        assert finished.log.size == len(WHOLE + SAID[0].data)
+        assert len(at.calls("logs")) == 2
+
+    run(body)
+
+
+def test_a_log_that_hung_is_read_on_within_a_piece() -> None:
+    """Where the second reading cuts the bytes differently, none is lost or doubled."""
+
+    async def body(at: Installation) -> None:
+        async def cut_differently(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
+            del name
+            yield LogFrame(stream="stdout", data=b"abc" if follow else b"ab")
+            if follow:
+                await asyncio.Event().wait()
+            yield LogFrame(stream="stdout", data=b"cdef")
+
+        at.engine.logs = cut_differently  # type: ignore[method-assign, assignment]
+        whole = WholeLog(at.engine, NAME)
+        whole.container_has_ended()
+        pieces = [frame.data async for frame in whole.frames()]
+        assert b"".join(pieces) == b"abcdef"
+
+    run(body)
