@@ -182,6 +182,11 @@ class Settings(Section, frozen=True, kw_only=True):
         return Path(self.data_dir).expanduser().absolute()
 
     @property
+    def key_file(self) -> Path:
+        """Opens the stored secrets."""
+        return self.directory / "secrets.key"
+
+    @property
     def blob_directory(self) -> Path:
         return Path(self.storage.directory or self.directory / "blobs").expanduser().absolute()
 

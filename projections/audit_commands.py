@@ -28,6 +28,7 @@ COMMAND_OF_EVENT: Mapping[str, str] = {
     "ContainerExited": "ObserveContainerExit",
     "ContainerStateObserved": "ObserveContainerState",
     "ContainerDisappeared": "ObserveContainerGone",
+    "ContainerSecretsErased": "RecordContainerSecretsErased",
     "BuildSubmitted": "SubmitBuild",
     "BuildRetried": "RetryBuild",
     "BuildCancelRequested": "CancelBuild",

@@ -19,7 +19,7 @@ from domain.ports.engine import (
     ImageBuildRequest,
     Watches,
 )
-from domain.ports.erasable import Identities, SecretVault
+from domain.ports.erasable import Identities, SecretVault, StoredSecret
 from domain.ports.event_store import EventStore
 from domain.ports.image_builds import ImageBuilds, RunningBuild, RunningBuilds
 from domain.ports.logs import LogChunk, LogFrame, LogStore, LogStreamName, LogWakeUps
@@ -54,6 +54,7 @@ __all__ = [
     "RunningBuild",
     "RunningBuilds",
     "SecretVault",
+    "StoredSecret",
     "Superseding",
     "Watches",
 ]

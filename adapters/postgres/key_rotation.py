@@ -1,0 +1,107 @@
+"""Exchanges the key that wraps the stored secrets. Killed anywhere, it goes on where it stopped.
+
+1. A new key joins the key file, for all that is put from now on.
+2. What older keys wrap is wrapped anew, a bounded part at a time, while the vault is in use.
+3. Alone with the table, and with nothing left that needs them, it takes the old keys out of the
+   file.
+
+The root of the HMACs stays, so values put before and after still compare.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapters.postgres.failures import Connection, Pool, borrowed
+from adapters.storage.keys import KeyRing, add_key, load_key, retire_keys
+from adapters.storage.sealing import Place, Sealed, Sealer
+
+REWRAP_ROWS = 200
+
+ALONE = "LOCK TABLE secrets.vault IN ACCESS EXCLUSIVE MODE"
+WRAPPED_OTHERWISE = """
+SELECT tenant, reference, key_id, wrapped_key, ciphertext
+FROM secrets.vault WHERE key_id <> %s LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+REWRAP = """
+UPDATE secrets.vault SET key_id = %s, wrapped_key = %s WHERE tenant = %s AND reference = %s
+"""
+LEFT = "SELECT count(*) FROM secrets.vault WHERE key_id <> %s"
+
+
+class Rotation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done. resumed: an earlier one had not come to its end, and this was its rest."""
+
+    key_id: str
+    rewrapped: int
+    retired: tuple[str, ...]
+    resumed: bool
+
+
+class KeyRotation:
+    """Raises StoreUnavailable, SecretUnreadable, KeyFileError. Any number may run at a time."""
+
+    def __init__(self, pool: Pool, key_file: Path) -> None:
+        self._pool = pool
+        self._key_file = key_file
+
+    async def run(self, on_progress: Callable[[int, int], None]) -> Rotation:
+        ring, resumed = await self.begin()
+        done = 0
+        retired: tuple[str, ...] | None = None
+        while retired is None:
+            while left := await self._left(ring):
+                on_progress(done, done + left)
+                done += await self.rewrap_some()
+            retired = await self.retire()
+        return Rotation(key_id=ring.current.id, rewrapped=done, retired=retired, resumed=resumed)
+
+    async def begin(self) -> tuple[KeyRing, bool]:
+        """The keys with a new one in front, and whether it was there already."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(ALONE)
+            known = await asyncio.to_thread(load_key, self._key_file)
+            if len(known.wrapping) > 1:
+                return known, True
+            return await asyncio.to_thread(add_key, self._key_file), False
+
+    async def rewrap_some(self) -> int:
+        async with borrowed(self._pool) as connection:
+            sealer = Sealer(await asyncio.to_thread(load_key, self._key_file))
+            parameters = [sealer.key_id, REWRAP_ROWS]
+            cursor = await connection.execute(WRAPPED_OTHERWISE, parameters)
+            rows = await cursor.fetchall()
+            for row in rows:
+                await _rewrap(connection, sealer, row)
+        return len(rows)
+
+    async def _left(self, ring: KeyRing) -> int:
+        async with borrowed(self._pool) as connection:
+            return await _count(connection, ring)
+
+    async def retire(self) -> tuple[str, ...] | None:
+        """Ids of the keys that are gone; None where one is needed still."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(ALONE)
+            known = await asyncio.to_thread(load_key, self._key_file)
+            if await _count(connection, known):
+                return None
+            await asyncio.to_thread(retire_keys, self._key_file)
+        return tuple(key.id for key in known.wrapping[1:])
+
+
+async def _count(connection: Connection, ring: KeyRing) -> int:
+    """Values that another key than the current one wraps."""
+    cursor = await connection.execute(LEFT, [ring.current.id])
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def _rewrap(connection: Connection, sealer: Sealer, row: tuple[Any, ...]) -> None:
+    tenant, reference, *sealed = row
+    fresh = sealer.rewrap(Place(tenant, reference), Sealed(*sealed))
+    change = [fresh.key_id, fresh.wrapped_key, tenant, reference]
+    await connection.execute(REWRAP, change)
