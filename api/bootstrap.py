@@ -47,6 +47,7 @@ class Core:
     handler: CommandHandler
     blobs: DirectoryBlobStore
     logs: LogStore
+    stored_logs: StoredLogs
     log_wake_ups: LogWakeUps
     rate_limits: RateLimits
     redis: RedisConnection | None
@@ -90,6 +91,7 @@ async def core(settings: Settings, role: str) -> AsyncGenerator[Core]:
             handler=_handler(settings, store, registry),
             blobs=blobs,
             logs=logs,
+            stored_logs=stored_logs,
             log_wake_ups=wake_ups,
             rate_limits=rate_limits,
             redis=redis,

@@ -48,6 +48,7 @@ COMMAND_OF_EVENT: Mapping[str, str] = {
     "KeyRevoked": "RevokeKey",
     "KeyLabelErased": "EraseKeyLabel",
     "LogRestored": "RecordLogRestored",
+    "BlobsCollected": "RecordBlobsCollected",
     "EngineObserved": "ObserveEngine",
     "ObservationGapRecorded": "RecordObservationGap",
 }

@@ -6,6 +6,7 @@ file. The files are a blob store of its own: erasing a log removes those that no
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import msgspec
@@ -20,7 +21,7 @@ from domain.ports import LogChunk, LogStreamName
 INLINE_BYTES = 32 * 1024  # here a file costs twice the time of a row, beyond 64 KiB less
 READ_CHUNKS = 1_024
 ERASE_CHUNKS = 1_000
-DAY_SECONDS = 24 * 3600.0
+ONE_DAY = timedelta(days=1)
 LOCK_CLASS = 0x6C6F6773  # "logs"; the second half of the lock is the tenant
 
 # Taken while blobs have no row yet: an erasure that runs meanwhile would take them for unused.
@@ -122,14 +123,16 @@ class StoredLogs:
         async with borrowed(self._pool) as connection:
             await connection.execute(FORGET, [tenant, subject])
 
-    async def remove_orphans(self, tenant: str, *, older_than_seconds: float = DAY_SECONDS) -> int:
+    async def remove_orphans(self, *, older_than: timedelta = ONE_DAY) -> int:
         """Files of appends that were never finished; for a job that runs now and then."""
+        before = datetime.now(UTC) - older_than
         removed = 0
-        async for digests in self._blobs.list_old(tenant, older_than_seconds):
-            async with borrowed(self._pool) as connection:
-                await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
-                stored = {sha256_of(digest) for digest in digests}
-                removed += await self._remove_unneeded(connection, tenant, stored)
+        for tenant in await self._blobs.tenants():
+            async for digests in self._blobs.list_old(tenant, before):
+                async with borrowed(self._pool) as connection:
+                    await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
+                    stored = {sha256_of(digest) for digest in digests}
+                    removed += await self._remove_unneeded(connection, tenant, stored)
         return removed
 
     async def _keep(

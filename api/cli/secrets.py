@@ -44,8 +44,8 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
         ) from error
     except StoreUnavailable as error:
         raise click.ClickException(
-            f"{error} Nothing is lost, and both keys stay: the same command goes on from here,"
-            " once no backup runs."
+            f"{error}. Nothing is lost: the same command goes on from here. For a moment it must"
+            " have the secrets to itself, so let a backup come to its end first."
         ) from error
     except KeyFileError as error:
         raise click.ClickException(str(error)) from error
