@@ -9,13 +9,15 @@ The root of the HMACs stays, so values put before and after still compare.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 
 from adapters.postgres.failures import Connection, Pool, borrowed
+from adapters.postgres.secret_vault import USE
 from adapters.storage.keys import KeyRing, add_key, load_key, retire_keys
 from adapters.storage.sealing import Place, Sealed, Sealer
 
@@ -49,28 +51,32 @@ class KeyRotation:
         self._key_file = key_file
 
     async def run(self, on_progress: Callable[[int, int], None]) -> Rotation:
-        ring, resumed = await self.begin()
+        resumed = await self.begin()
         done = 0
-        retired: tuple[str, ...] | None = None
-        while retired is None:
-            while left := await self._left(ring):
+        keys: KeyRing | None = None
+        while keys is None:
+            while left := await self._left():
                 on_progress(done, done + left)
                 done += await self.rewrap_some()
-            retired = await self.retire()
-        return Rotation(key_id=ring.current.id, rewrapped=done, retired=retired, resumed=resumed)
+            keys = await self.retire()
+        return Rotation(
+            key_id=keys.current.id,
+            rewrapped=done,
+            retired=tuple(key.id for key in keys.wrapping[1:]),
+            resumed=resumed,
+        )
 
-    async def begin(self) -> tuple[KeyRing, bool]:
-        """The keys with a new one in front, and whether it was there already."""
-        async with borrowed(self._pool) as connection:
-            await connection.execute(ALONE)
-            known = await asyncio.to_thread(load_key, self._key_file)
-            if len(known.wrapping) > 1:
-                return known, True
-            return await asyncio.to_thread(add_key, self._key_file), False
+    async def begin(self) -> bool:
+        """A new key for what is put from now on; whether there was one already."""
+        async with self._locked(ALONE) as (_, keys):
+            resumed = len(keys.wrapping) > 1
+            if not resumed:
+                await asyncio.to_thread(add_key, self._key_file)
+        return resumed
 
     async def rewrap_some(self) -> int:
-        async with borrowed(self._pool) as connection:
-            sealer = Sealer(await asyncio.to_thread(load_key, self._key_file))
+        async with self._locked(USE) as (connection, keys):
+            sealer = Sealer(keys)
             parameters = [sealer.key_id, REWRAP_ROWS]
             cursor = await connection.execute(WRAPPED_OTHERWISE, parameters)
             rows = await cursor.fetchall()
@@ -78,24 +84,29 @@ class KeyRotation:
                 await _rewrap(connection, sealer, row)
         return len(rows)
 
-    async def _left(self, ring: KeyRing) -> int:
-        async with borrowed(self._pool) as connection:
-            return await _count(connection, ring)
-
-    async def retire(self) -> tuple[str, ...] | None:
-        """Ids of the keys that are gone; None where one is needed still."""
-        async with borrowed(self._pool) as connection:
-            await connection.execute(ALONE)
-            known = await asyncio.to_thread(load_key, self._key_file)
-            if await _count(connection, known):
+    async def retire(self) -> KeyRing | None:
+        """The keys as they were, of which only the newest is left; None where all are needed."""
+        async with self._locked(ALONE) as (connection, keys):
+            if await _count(connection, keys):
                 return None
             await asyncio.to_thread(retire_keys, self._key_file)
-        return tuple(key.id for key in known.wrapping[1:])
+        return keys
+
+    async def _left(self) -> int:
+        async with self._locked(USE) as (connection, keys):
+            return await _count(connection, keys)
+
+    @asynccontextmanager
+    async def _locked(self, lock: LiteralString) -> AsyncGenerator[tuple[Connection, KeyRing]]:
+        """The keys of this moment: no rotation adds or retires one as long as it lasts."""
+        async with borrowed(self._pool) as connection:
+            await connection.execute(lock)
+            yield connection, await asyncio.to_thread(load_key, self._key_file)
 
 
-async def _count(connection: Connection, ring: KeyRing) -> int:
+async def _count(connection: Connection, keys: KeyRing) -> int:
     """Values that another key than the current one wraps."""
-    cursor = await connection.execute(LEFT, [ring.current.id])
+    cursor = await connection.execute(LEFT, [keys.current.id])
     row = await cursor.fetchone()
     return 0 if row is None else int(row[0])
 

@@ -42,7 +42,7 @@ class BlobStore(Protocol):
         ...
 
     def list_old(self, tenant: str, before: datetime) -> AsyncGenerator[Sequence[str], None]:
-        """Digests of what is older, in parts of bounded size."""
+        """Digests of what is older, a part at a time."""
         ...
 
     async def remove_old(
