@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 
 from adapters.postgres.blob_references import PostgresBlobReferences
 from adapters.postgres.effects import WAKE_CHANNEL, PostgresEffectStore
@@ -124,6 +125,6 @@ def _sweeper(parts: Core, installed_as: str) -> Sweeper:
             installation=installed_as,
             unused_for=unused_for,
         ),
-        log_files=parts.stored_logs,
+        remove_log_files=partial(parts.stored_logs.remove_orphans, installed_as),
         metrics=SweeperMetrics(parts.registry),
     )

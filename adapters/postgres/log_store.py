@@ -15,7 +15,7 @@ from adapters.log_chunks import check_batch, how_many_fit
 from adapters.postgres.failures import Connection, Pool, borrowed
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.digests import named, sha256_of
-from domain.errors import BlobDamaged, ConcurrencyConflict, LogClosed
+from domain.errors import BlobDamaged, BlobsOfAnother, ConcurrencyConflict, LogClosed
 from domain.ports import LogChunk, LogStreamName
 
 INLINE_BYTES = 32 * 1024  # here a file costs twice the time of a row, beyond 64 KiB less
@@ -123,8 +123,13 @@ class StoredLogs:
         async with borrowed(self._pool) as connection:
             await connection.execute(FORGET, [tenant, subject])
 
-    async def remove_orphans(self, *, older_than: timedelta = ONE_DAY) -> int:
-        """Files of appends that were never finished; for a job that runs now and then."""
+    async def remove_orphans(self, installation: str, *, older_than: timedelta = ONE_DAY) -> int:
+        """Files of appends that were never finished; for a job that runs now and then.
+
+        installation: of the database that says so. Raises BlobsOfAnother.
+        """
+        if not await self._blobs.belong_to(installation):
+            raise BlobsOfAnother
         before = datetime.now(UTC) - older_than
         removed = 0
         for tenant in await self._blobs.tenants():

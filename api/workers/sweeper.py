@@ -3,7 +3,7 @@
 One works at a time, for the sake of the disks only: two would do each other no harm.
 """
 
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
@@ -18,10 +18,8 @@ PERIOD_SECONDS = 3_600.0
 log = structlog.get_logger(__name__)
 
 
-class LogFiles(Protocol):
-    async def remove_orphans(self) -> int:
-        """How many files that no stored log refers to are gone."""
-        ...
+RemoveLogFiles = Callable[[], Awaitable[int]]
+"""Of appends that were never finished; how many are gone."""
 
 
 class SweeperMetrics:
@@ -42,14 +40,14 @@ class Sweeper(Worker):
         lock: WorkerLock,
         secrets: SecretSweep,
         blobs: BlobCollector,
-        log_files: LogFiles,
+        remove_log_files: RemoveLogFiles,
         metrics: SweeperMetrics,
     ) -> None:
         super().__init__("sweeper")
         self._lock = lock
         self._secrets = secrets
         self._blobs = blobs
-        self._log_files = log_files
+        self._remove_log_files = remove_log_files
         self._metrics = metrics
 
     async def run(self) -> None:
@@ -66,7 +64,7 @@ class Sweeper(Worker):
             self._count("blob", collected.count, tenant=collected.tenant, size=collected.size)
             self._metrics.blob_bytes.inc(collected.size)
         await lock.wait(0.0)
-        self._count("log file", await self._log_files.remove_orphans())
+        self._count("log file", await self._remove_log_files())
 
     def _count(self, kind: str, count: int, **more: object) -> None:
         self._metrics.erased.labels(kind).inc(count)

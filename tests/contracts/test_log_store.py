@@ -16,7 +16,13 @@ from adapters.memory.log_store import InMemoryLogStore
 from adapters.postgres.connections import open_later
 from adapters.postgres.log_store import INLINE_BYTES, StoredLogs
 from adapters.storage.blob_store import DirectoryBlobStore
-from domain.errors import BlobDamaged, BlobMissing, ConcurrencyConflict, LogClosed
+from domain.errors import (
+    BlobDamaged,
+    BlobMissing,
+    BlobsOfAnother,
+    ConcurrencyConflict,
+    LogClosed,
+)
 from domain.ports import LogChunk, LogStreamName
 from tests.support.postgres import Database
 
@@ -279,8 +285,10 @@ def test_files_that_no_log_needs_can_be_removed(database: Database, tmp_path: Pa
         with pytest.raises(ConcurrencyConflict):
             await store.append("t", "log", a_log(BIG[1:], sequence=7, offset=7))
         assert len(_files(tmp_path)) == 2
-        assert await store.remove_orphans() == 0  # they are young
-        assert await store.remove_orphans(older_than=-MINUTE) == 1
+        assert await store.remove_orphans("ours") == 0  # they are young
+        with pytest.raises(BlobsOfAnother):
+            await store.remove_orphans("another's", older_than=-MINUTE)
+        assert await store.remove_orphans("ours", older_than=-MINUTE) == 1
         assert [chunk.data for chunk in await store.read("t", "log")] == [BIG]
 
     runner(tmp_path, database)(body)

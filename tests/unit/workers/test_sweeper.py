@@ -53,7 +53,7 @@ def _sweeper(at: Installation, log_files: LogFiles, registry: CollectorRegistry)
             installation="ours",
             unused_for=timedelta(days=1),
         ),
-        log_files=log_files,
+        remove_log_files=log_files.remove_orphans,
         metrics=SweeperMetrics(registry),
     )
 
