@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 
@@ -22,7 +23,7 @@ from adapters.redis.log_wake_ups import NAP_SECONDS, RedisLogWakeUps
 from adapters.redis.rate_limits import RedisRateLimits
 from adapters.redis.tailed_logs import TailedLogs
 from adapters.storage.blob_store import DirectoryBlobStore
-from adapters.storage.keys import load_or_create_key
+from adapters.storage.keys import load_key, load_or_create_key
 from adapters.system import SystemClock, TimeOrderedIds
 from api.metrics import MeasuredCommandHandler
 from api.settings import Settings
@@ -45,6 +46,7 @@ class Core:
     handler: CommandHandler
     blobs: DirectoryBlobStore
     logs: LogStore
+    stored_logs: StoredLogs
     log_wake_ups: LogWakeUps
     rate_limits: RateLimits
     redis: RedisConnection | None
@@ -58,7 +60,7 @@ class Core:
 async def core(settings: Settings, role: str) -> AsyncGenerator[Core]:
     """Nothing here waits for a database that is away; whoever needs it does."""
     url = settings.database.service_url or settings.database.url
-    keys = await asyncio.to_thread(load_or_create_key, settings.directory / "secrets.key")
+    await asyncio.to_thread(load_or_create_key, settings.key_file)
     registry = CollectorRegistry()
     async with AsyncExitStack() as stack:
         pool = TenantPool(url, role, size=settings.database.pool_size)
@@ -88,10 +90,11 @@ async def core(settings: Settings, role: str) -> AsyncGenerator[Core]:
             handler=_handler(settings, store, registry),
             blobs=blobs,
             logs=logs,
+            stored_logs=stored_logs,
             log_wake_ups=wake_ups,
             rate_limits=rate_limits,
             redis=redis,
-            secrets=EncryptedVault(pool, keys),
+            secrets=EncryptedVault(pool, partial(load_key, settings.key_file)),
             clock=SystemClock(),
             ids=TimeOrderedIds(),
             registry=registry,

@@ -97,9 +97,14 @@ class BuildSettings(Section, frozen=True, kw_only=True):
 
 
 class StorageSettings(Section, frozen=True, kw_only=True):
-    """directory: of blobs; empty means `blobs` in the data directory."""
+    """directory: of blobs; empty means `blobs` in the data directory.
+
+    unused_blob_seconds: what no event mentions is deleted when nobody has asked for it for so
+    long. Never less than an hour: a request that was begun must come to its end within it.
+    """
 
     directory: str = ""
+    unused_blob_seconds: Annotated[int, Meta(ge=3_600, le=366 * 86_400)] = 86_400
     max_blob_bytes: Positive = 4096 * MEBIBYTE
     max_context_bytes: Positive = 1024 * MEBIBYTE
 
@@ -180,6 +185,11 @@ class Settings(Section, frozen=True, kw_only=True):
     @property
     def directory(self) -> Path:
         return Path(self.data_dir).expanduser().absolute()
+
+    @property
+    def key_file(self) -> Path:
+        """Opens the stored secrets."""
+        return self.directory / "secrets.key"
 
     @property
     def blob_directory(self) -> Path:

@@ -1,7 +1,10 @@
 """Wires the workers of the role `work`."""
 
 import asyncio
+from datetime import timedelta
+from functools import partial
 
+from adapters.postgres.blob_references import PostgresBlobReferences
 from adapters.postgres.effects import WAKE_CHANNEL, PostgresEffectStore
 from adapters.postgres.running_builds import PostgresRunningBuilds
 from adapters.postgres.session_lock import session_lock
@@ -21,9 +24,12 @@ from api.workers.observations import Reporter
 from api.workers.process_manager import ProcessManager
 from api.workers.reconciler import Reconciler
 from api.workers.step_observer import StepObserver
+from api.workers.sweeper import Sweeper, SweeperMetrics
 from domain.application.build_steps import BuildSettings
+from domain.application.collect_blobs import BlobCollector
 from domain.application.perform_build import BuildPerformer
 from domain.application.perform_container import ContainerPerformer
+from domain.application.sweep_secrets import SecretSweep
 from domain.errors import StoreUnavailable
 from domain.ports import ContainerEngine
 from projections.queries import Queries
@@ -43,7 +49,7 @@ async def installation(parts: Core) -> str:
 def workers(
     parts: Core, docker: ContainerEngine, queries: Queries, installed_as: str
 ) -> tuple[Worker, ...]:
-    """The process manager, the executor and the reconciler, in the order in which they start."""
+    """All that work on the log and the engine, in the order in which they start."""
     crash = CrashPoints(parts.settings.testing.crash_at)
     reporter = Reporter(parts.handler, parts.clock)
 
@@ -112,4 +118,25 @@ def workers(
         ProcessManager(store=parts.store, tail=parts.tail, effects=effects, crash=crash),
         executor,
         reconciler,
+        _sweeper(parts, installed_as),
+    )
+
+
+def _sweeper(parts: Core, installed_as: str) -> Sweeper:
+    unused_for = timedelta(seconds=parts.settings.storage.unused_blob_seconds)
+    return Sweeper(
+        lock=lambda: session_lock(parts.database_url, "sweeper"),
+        secrets=SecretSweep(secrets=parts.secrets, handler=parts.handler, clock=parts.clock),
+        blobs=BlobCollector(
+            store=parts.store,
+            blobs=parts.blobs,
+            references=PostgresBlobReferences(parts.pool),
+            handler=parts.handler,
+            clock=parts.clock,
+            ids=parts.ids,
+            installation=installed_as,
+            unused_for=unused_for,
+        ),
+        remove_log_files=partial(parts.stored_logs.remove_orphans, installed_as),
+        metrics=SweeperMetrics(parts.registry),
     )

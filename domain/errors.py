@@ -79,6 +79,17 @@ class BlobTooLarge(DomainError):
         self.limit_bytes = limit_bytes
 
 
+class BlobsOfAnother(DomainError):
+    """The log that is at hand cannot say what is needed of this content."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The stored content belongs to another installation's log, so nothing is deleted. Name"
+            " the right directory or database; where that log is gone for good, remove the file"
+            " `.installation` from the directory of the content."
+        )
+
+
 class EngineError(DomainError):
     """A call to the container engine did not succeed."""
 

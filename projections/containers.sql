@@ -24,6 +24,7 @@ CREATE TABLE {table} (
     engine_id text,
     engine_name text,
     image_id text,
+    secrets_erased boolean NOT NULL,
     PRIMARY KEY (tenant, container_id)
 )
 

@@ -1,27 +1,60 @@
 """Secrets in memory, for tests: the same promises as the encrypted vault, except surviving."""
 
 import hmac
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from secrets import token_bytes, token_hex
 
+import msgspec
+
 from domain.errors import SecretMissing
+from domain.ports import StoredSecret
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    value: str
+    owner: str
+    put_at: datetime
 
 
 class InMemorySecretVault:
     def __init__(self) -> None:
         self._key = token_bytes(32)
-        self._values: dict[tuple[str, str], str] = {}
+        self._kept: dict[tuple[str, str], _Kept] = {}
 
-    async def put(self, tenant: str, value: str) -> tuple[str, str]:
+    async def put(self, tenant: str, value: str, *, owner: str) -> tuple[str, str]:
         reference = f"secret-{token_hex(16)}"
-        self._values[tenant, reference] = value
+        kept = _Kept(value=value, owner=owner, put_at=datetime.now(UTC))
+        self._kept[tenant, reference] = kept
         message = f"{tenant}\0{value}".encode()
         return reference, hmac.digest(self._key, message, "sha256").hex()
 
     async def get(self, tenant: str, reference: str) -> str:
         try:
-            return self._values[tenant, reference]
+            return self._kept[tenant, reference].value
         except KeyError:
             raise SecretMissing(reference) from None
 
-    async def erase(self, tenant: str, reference: str) -> None:
-        self._values.pop((tenant, reference), None)
+    async def erase(self, tenant: str, references: Collection[str]) -> None:
+        for reference in references:
+            self._kept.pop((tenant, reference), None)
+
+    async def list_old(
+        self, before: datetime, *, after: StoredSecret | None = None, limit: int = 200
+    ) -> Sequence[StoredSecret]:
+        begin = ("", "") if after is None else (after.tenant, after.reference)
+        old = sorted(
+            place for place, kept in self._kept.items() if kept.put_at < before and place > begin
+        )
+        return [
+            StoredSecret(tenant=tenant, reference=reference, owner=self._kept[place].owner)
+            for place in old[:limit]
+            for tenant, reference in [place]
+        ]
+
+    def age(self, reference: str, seconds: float) -> None:
+        """As if it had been put so long ago."""
+        for (tenant, name), kept in list(self._kept.items()):
+            if name == reference:
+                put_at = kept.put_at - timedelta(seconds=seconds)
+                self._kept[tenant, name] = msgspec.structs.replace(kept, put_at=put_at)

@@ -6,6 +6,7 @@ file. The files are a blob store of its own: erasing a log removes those that no
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import msgspec
@@ -16,13 +17,13 @@ from adapters.postgres.failures import borrowed
 from adapters.postgres.tenants import TenantPool
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.digests import named, sha256_of
-from domain.errors import BlobDamaged, ConcurrencyConflict, LogClosed
+from domain.errors import BlobDamaged, BlobsOfAnother, ConcurrencyConflict, LogClosed
 from domain.ports import LogChunk, LogStreamName
 
 INLINE_BYTES = 32 * 1024  # here a file costs twice the time of a row, beyond 64 KiB less
 READ_CHUNKS = 1_024
 ERASE_CHUNKS = 1_000
-DAY_SECONDS = 24 * 3600.0
+ONE_DAY = timedelta(days=1)
 LOCK_CLASS = 0x6C6F6773  # "logs"; the second half of the lock is the tenant
 
 # Taken while blobs have no row yet: an erasure that runs meanwhile would take them for unused.
@@ -124,14 +125,21 @@ class StoredLogs:
         async with borrowed(self._pool, tenant) as connection:
             await connection.execute(FORGET, [tenant, subject])
 
-    async def remove_orphans(self, tenant: str, *, older_than_seconds: float = DAY_SECONDS) -> int:
-        """Files of appends that were never finished; for a job that runs now and then."""
+    async def remove_orphans(self, installation: str, *, older_than: timedelta = ONE_DAY) -> int:
+        """Files of appends that were never finished; for a job that runs now and then.
+
+        installation: of the database that says so. Raises BlobsOfAnother.
+        """
+        if not await self._blobs.belong_to(installation):
+            raise BlobsOfAnother
+        before = datetime.now(UTC) - older_than
         removed = 0
-        async for digests in self._blobs.list_old(tenant, older_than_seconds):
-            async with borrowed(self._pool, tenant) as connection:
-                await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
-                stored = {sha256_of(digest) for digest in digests}
-                removed += await self._remove_unneeded(connection, tenant, stored)
+        for tenant in await self._blobs.tenants():
+            async for digests in self._blobs.list_old(tenant, before):
+                async with borrowed(self._pool, tenant) as connection:
+                    await connection.execute(REMOVE_BLOBS, [LOCK_CLASS, tenant])
+                    stored = {sha256_of(digest) for digest in digests}
+                    removed += await self._remove_unneeded(connection, tenant, stored)
         return removed
 
     async def _keep(

@@ -1,29 +1,35 @@
-"""Secret values in PostgreSQL, encrypted: who has the database without the key file has nothing."""
+"""Secret values in PostgreSQL, encrypted: who has the database without the key file has nothing.
 
+The key file is read for each call, so that all processes see at once when its key is exchanged.
+Each call touches the table before it reads the file: no key goes while somebody may use it, since
+the table must be had alone for that (`adapters.postgres.key_rotation`).
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from secrets import token_hex
 
 from adapters.postgres.failures import borrowed
 from adapters.postgres.tenants import EVERY_TENANT, TenantPool
-from adapters.storage.keys import KeyRing
+from adapters.storage.keys import KeyFileError, KeyRing
 from adapters.storage.sealing import Place, Sealed, Sealer
-from domain.errors import SecretMissing
+from domain.errors import SecretMissing, StoreUnavailable
+from domain.ports import StoredSecret
 
-REWRAP_ROWS = 200
-
+USE = "LOCK TABLE secrets.vault IN ROW EXCLUSIVE MODE"
 PUT = """
-INSERT INTO secrets.vault (tenant, reference, key_id, wrapped_key, ciphertext)
-VALUES (%s, %s, %s, %s, %s)
+INSERT INTO secrets.vault (tenant, reference, owner, key_id, wrapped_key, ciphertext)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 GET = """
 SELECT key_id, wrapped_key, ciphertext FROM secrets.vault WHERE tenant = %s AND reference = %s
 """
-ERASE = "DELETE FROM secrets.vault WHERE tenant = %s AND reference = %s"
-WRAPPED_OTHERWISE = """
-SELECT tenant, reference, key_id, wrapped_key, ciphertext
-FROM secrets.vault WHERE key_id <> %s LIMIT %s FOR UPDATE SKIP LOCKED
-"""
-REWRAP = """
-UPDATE secrets.vault SET key_id = %s, wrapped_key = %s WHERE tenant = %s AND reference = %s
+ERASE = "DELETE FROM secrets.vault WHERE tenant = %s AND reference = ANY(%s)"
+OLD = """
+SELECT tenant, reference, owner FROM secrets.vault
+WHERE created_at < %s AND owner IS NOT NULL AND (tenant, reference) > (%s, %s)
+ORDER BY tenant, reference LIMIT %s
 """
 
 
@@ -33,43 +39,54 @@ class EncryptedVault:
     Raises StoreUnavailable, SecretMissing, SecretUnreadable; no error holds a value.
     """
 
-    def __init__(self, pool: TenantPool, keys: KeyRing) -> None:
+    def __init__(self, pool: TenantPool, load_keys: Callable[[], KeyRing]) -> None:
+        """load_keys: may block. Raises KeyFileError."""
         self._pool = pool
-        self._sealer = Sealer(keys)
+        self._load_keys = load_keys
 
-    async def put(self, tenant: str, value: str) -> tuple[str, str]:
+    async def put(self, tenant: str, value: str, *, owner: str) -> tuple[str, str]:
         place = Place(tenant, f"secret-{token_hex(16)}")
-        sealed = self._sealer.seal(place, value)
-        row = [tenant, place.reference, sealed.key_id, sealed.wrapped_key, sealed.ciphertext]
         async with borrowed(self._pool, tenant) as connection:
+            await connection.execute(USE)
+            sealer = await self._sealer()
+            sealed = sealer.seal(place, value)
+            row = [tenant, place.reference, owner, *_columns(sealed)]
             await connection.execute(PUT, row)
-        return place.reference, self._sealer.compare(tenant, value)
+        return place.reference, sealer.compare(tenant, value)
 
     async def get(self, tenant: str, reference: str) -> str:
         async with borrowed(self._pool, tenant) as connection:
             cursor = await connection.execute(GET, [tenant, reference])
             row = await cursor.fetchone()
-        if row is None:
-            raise SecretMissing(reference)
-        return self._sealer.open(Place(tenant, reference), Sealed(*row))
+            if row is None:
+                raise SecretMissing(reference)
+            sealer = await self._sealer()
+        return sealer.open(Place(tenant, reference), Sealed(*row))
 
-    async def erase(self, tenant: str, reference: str) -> None:
+    async def erase(self, tenant: str, references: Collection[str]) -> None:
         async with borrowed(self._pool, tenant) as connection:
-            await connection.execute(ERASE, [tenant, reference])
+            await connection.execute(ERASE, [tenant, list(references)])
 
-    async def rewrap(self) -> int:
-        """After a rotation: until nothing needs an older key. Safe to repeat; how many it did."""
-        done = 0
-        while some := await self._rewrap_some():
-            done += some
-        return done
-
-    async def _rewrap_some(self) -> int:
+    async def list_old(
+        self, before: datetime, *, after: StoredSecret | None = None, limit: int = 200
+    ) -> Sequence[StoredSecret]:
+        begin = ("", "") if after is None else (after.tenant, after.reference)
         async with borrowed(self._pool, EVERY_TENANT) as connection:
-            cursor = await connection.execute(WRAPPED_OTHERWISE, [self._sealer.key_id, REWRAP_ROWS])
+            cursor = await connection.execute(OLD, [before, *begin, limit])
             rows = await cursor.fetchall()
-            for tenant, reference, *sealed in rows:
-                fresh = self._sealer.rewrap(Place(tenant, reference), Sealed(*sealed))
-                change = [fresh.key_id, fresh.wrapped_key, tenant, reference]
-                await connection.execute(REWRAP, change)
-        return len(rows)
+        return [
+            StoredSecret(tenant=tenant, reference=reference, owner=owner)
+            for tenant, reference, owner in rows
+        ]
+
+    async def _sealer(self) -> Sealer:
+        try:
+            return Sealer(await asyncio.to_thread(self._load_keys))
+        except KeyFileError as error:
+            raise StoreUnavailable(
+                "The key file of the stored secrets cannot be used. Run `eulermaker doctor`."
+            ) from error
+
+
+def _columns(sealed: Sealed) -> tuple[str, bytes, bytes]:
+    return sealed.key_id, sealed.wrapped_key, sealed.ciphertext

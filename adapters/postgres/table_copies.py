@@ -77,11 +77,15 @@ class NotEmpty(Exception):
 
 @contextmanager
 def snapshot(owner_url: str) -> Generator[psycopg.Connection]:
-    """Everything read in it is from one moment, however long that takes."""
+    """Everything read in it is from one moment, however long that takes.
+
+    That moment comes after the lock, which keeps every key that a stored secret needs in its file.
+    """
     with psycopg.connect(owner_url, connect_timeout=CONNECT_SECONDS) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         become_owner(connection)
+        connection.execute("LOCK TABLE secrets.vault IN ACCESS SHARE MODE")
         yield connection
 
 

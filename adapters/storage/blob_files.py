@@ -2,21 +2,26 @@
 
 import errno
 import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from adapters.storage.digests import PATTERN, RunningDigest, digest_of
 from adapters.storage.files import (
     append_to,
     ensure_directory,
+    locked,
     move_into_place,
     new_file,
     storage_errors,
+    sync_directory,
 )
 from domain.errors import BlobDamaged, BlobMissing
 from domain.ports import BlobStat
 
 ALGORITHM = "sha256"
+OWNER_FILE = ".installation"
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 
 
@@ -108,9 +113,58 @@ def remove(paths: Iterable[Path]) -> None:
 def list_shard(directory: Path, shard: str, before: float) -> list[str]:
     with storage_errors():
         files = (directory / ALGORITHM / shard).glob("*")
-        return [
-            f"{ALGORITHM}:{shard}{file.name}" for file in files if file.stat().st_mtime < before
-        ]
+        return [f"{ALGORITHM}:{shard}{file.name}" for file in files if _is_older(file, before)]
+
+
+def touch(path: Path) -> int | None:
+    """Its size; None where there is none."""
+    with storage_errors():
+        try:
+            with locked(path.parent, shared=True):
+                os.utime(path)
+                return path.stat().st_size
+        except FileNotFoundError:
+            return None
+
+
+def remove_older(files: Mapping[str, Path], before: float) -> list[BlobStat]:
+    """By digest. Each is looked at and removed while nobody can touch it or put it anew."""
+    removed: list[BlobStat] = []
+    with storage_errors():
+        for digest, path in files.items():
+            with suppress(FileNotFoundError), locked(path.parent):
+                if _is_older(path, before):
+                    removed.append(BlobStat(digest=digest, size=path.stat().st_size))
+                    path.unlink()
+    return removed
+
+
+def _is_older(path: Path, before: float) -> bool:
+    try:
+        return path.stat().st_mtime < before
+    except FileNotFoundError:  # removed meanwhile
+        return False
+
+
+def tenants(root: Path, pattern: re.Pattern[str]) -> list[str]:
+    with storage_errors():
+        names = (path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else ()
+        return sorted(name for name in names if pattern.fullmatch(name))
+
+
+def first_owner(root: Path, incoming: Path, name: str) -> str:
+    """Of those that ever asked, by name."""
+    path = root / OWNER_FILE
+    with storage_errors():
+        if not path.exists():
+            ensure_directory(incoming)
+            file = new_file(incoming)
+            append_to(file, name.encode(), sync=True)
+            with suppress(FileExistsError):  # another was faster
+                path.hardlink_to(file)
+            file.unlink()
+            sync_directory(root)
+        return path.read_text()
 
 
 def sweep(incoming: Path, older_than: float) -> None:

@@ -7,9 +7,17 @@ there already is replaced all the same: uploading the content again heals a dama
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterable,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -74,6 +82,10 @@ class DirectoryBlobStore:
         size = await self._run(blob_files.size_of, self._path(tenant, digest))
         return None if size is None else BlobStat(digest=digest, size=size)
 
+    async def touch(self, tenant: str, digest: str) -> BlobStat | None:
+        size = await self._run(blob_files.touch, self._path(tenant, digest))
+        return None if size is None else BlobStat(digest=digest, size=size)
+
     async def read(self, tenant: str, digest: str) -> AsyncIterator[bytes]:
         """A small one is checked before its first piece is handed out."""
         path = self._path(tenant, digest)
@@ -95,15 +107,26 @@ class DirectoryBlobStore:
         """Checked content, for what fits in memory."""
         return await self._run(blob_files.read_whole, self._path(tenant, digest), digest)
 
-    async def list_old(
-        self, tenant: str, older_than_seconds: float
-    ) -> AsyncGenerator[Sequence[str], None]:
-        """Digests of what was last put so long ago, in parts; empty parts are left out."""
-        before = time.time() - older_than_seconds
+    async def belong_to(self, installation: str) -> bool:
+        owner = await self._run(blob_files.first_owner, self._root, self._incoming, installation)
+        return owner == installation
+
+    async def tenants(self) -> Sequence[str]:
+        return await self._run(blob_files.tenants, self._root, TENANT)
+
+    async def list_old(self, tenant: str, before: datetime) -> AsyncGenerator[Sequence[str], None]:
+        """A part is a 256th; empty ones are left out."""
+        moment = before.timestamp()
         for shard in blob_files.SHARDS:
             directory = self._directory(tenant)
-            if digests := await self._run(blob_files.list_shard, directory, shard, before):
+            if digests := await self._run(blob_files.list_shard, directory, shard, moment):
                 yield digests
+
+    async def remove_old(
+        self, tenant: str, digests: Collection[str], before: datetime
+    ) -> Sequence[BlobStat]:
+        files = {digest: self._path(tenant, digest) for digest in digests}
+        return await self._run(blob_files.remove_older, files, before.timestamp())
 
     async def remove(self, tenant: str, digests: Iterable[str]) -> None:
         """For erasure. The caller knows that nothing refers to them; absent ones are fine."""

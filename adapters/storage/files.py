@@ -1,12 +1,18 @@
 """Durable files: what a crash may leave behind is the old state or the new one, never a half."""
 
+import errno
+import fcntl
 import os
+import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from domain.errors import StoreUnavailable
+
+LOCK_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 0.005
 
 
 @contextmanager
@@ -59,7 +65,36 @@ def append_to(path: Path, content: bytes, *, sync: bool = False) -> None:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """`source` is synced already; both are on one file system."""
+    """`source` is synced already; both are on one file system. It is young from now on."""
     ensure_directory(target.parent)
-    source.replace(target)
+    with locked(target.parent, shared=True):
+        os.utime(source)
+        source.replace(target)
     sync_directory(target.parent)
+
+
+@contextmanager
+def locked(directory: Path, *, shared: bool = False) -> Generator[None]:
+    """Blocks. Among all threads and processes; what a killed one held is free again.
+
+    shared: who changes the age of files in it. Alone: who removes them for their age.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, kind: int) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise OSError(errno.ETIMEDOUT, "another process keeps it locked") from error
+            time.sleep(LOOK_AGAIN_SECONDS)
+        else:
+            return

@@ -6,8 +6,8 @@ Without this file no stored secret can be read again: it belongs in every backup
 import os
 import secrets
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -53,22 +53,37 @@ def new_key_ring() -> KeyRing:
 
 def load_or_create_key(path: Path) -> KeyRing:
     """Blocks. Of several starters one creates it, and all get that one. Raises KeyFileError."""
-    try:
+    with _usable(path):
         if not path.exists():
             _create(path)
         return _load(path)
+
+
+def load_key(path: Path) -> KeyRing:
+    """Blocks. Raises KeyFileError, also where there is none."""
+    with _usable(path):
+        return _load(path)
+
+
+def add_key(path: Path) -> KeyRing:
+    """Blocks. A new wrapping key for what is stored from now on. One caller at a time."""
+    with _usable(path):
+        ring = _load(path)
+        return _replace(path, (_new_key(), *ring.wrapping))
+
+
+def retire_keys(path: Path) -> KeyRing:
+    """Blocks. Only the newest wrapping key stays: nothing may need another. One at a time."""
+    with _usable(path):
+        return _replace(path, _load(path).wrapping[:1])
+
+
+@contextmanager
+def _usable(path: Path) -> Generator[None]:
+    try:
+        yield
     except OSError as error:
         raise KeyFileError(f"The key file {path} cannot be used: {error.strerror}.") from error
-
-
-def rotate_key(path: Path) -> KeyRing:
-    """Blocks. A new wrapping key for what is stored from now on; then `rewrap` the vault."""
-    ring = _load(path)
-    rotated = msgspec.structs.replace(ring, wrapping=(_new_key(), *ring.wrapping))
-    file = _write(path.parent, rotated)
-    file.replace(path)
-    sync_directory(path.parent)
-    return rotated
 
 
 def _new_key() -> WrappingKey:
@@ -77,7 +92,8 @@ def _new_key() -> WrappingKey:
 
 def _create(path: Path) -> None:
     ensure_directory(path.parent)
-    file = _write(path.parent, new_key_ring())
+    file = new_file(path.parent)
+    append_to(file, msgspec.json.encode(new_key_ring()), sync=True)
     try:
         with suppress(FileExistsError):  # another starter was faster: its key counts
             path.hardlink_to(file)
@@ -86,10 +102,18 @@ def _create(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _write(directory: Path, ring: KeyRing) -> Path:
-    file = new_file(directory)
+def _replace(path: Path, wrapping: tuple[WrappingKey, ...]) -> KeyRing:
+    """The old file or the new one, whatever happens; whose it is does not change."""
+    ring = msgspec.structs.replace(_load(path), wrapping=wrapping)
+    file = path.with_name(f"{path.name}.new")
+    file.unlink(missing_ok=True)  # of somebody who was killed here
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    old = path.stat()
+    os.chown(file, old.st_uid, old.st_gid)
     append_to(file, msgspec.json.encode(ring), sync=True)
-    return file
+    file.replace(path)
+    sync_directory(path.parent)
+    return ring
 
 
 def _load(path: Path) -> KeyRing:

@@ -47,7 +47,8 @@ def make_backup(
     """Rows first: files that they refer to are there already and stay."""
     tables = directory / files.TABLES
     tables.mkdir(mode=0o700)
-    with snapshot(url) as connection:
+    with snapshot(url) as connection:  # in which no key of a stored secret can go
+        key_sha256 = files.copy_key(settings.key_file, directory / files.KEY_FILE)
         database = copy_out(connection, tables, lambda _table, done: advance(done, 0))
     trees = tuple(
         files.copy_tree(name, source, directory / name, advance)
@@ -60,7 +61,7 @@ def make_backup(
         release=version("eulermaker"),
         database=database,
         trees=trees,
-        key_sha256=files.copy_key(settings.directory / files.KEY_FILE, directory / files.KEY_FILE),
+        key_sha256=key_sha256,
     )
     files.write_manifest(directory, manifest)
     return manifest

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -62,15 +63,16 @@ def trees_of(settings: Settings) -> dict[str, Path]:
 def copy_tree(name: str, source: Path, target: Path, progress: Progress) -> FileTree:
     """Each file is checked on the way; afterwards all of them are on the disk."""
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = list(_content(source))
-    done = 0
-    for path in found:
+    files = done = 0
+    for path in list(_content(source)):
         copy = target / path.relative_to(source)
         copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        done += _copy_checked(path, copy)
+        with suppress(FileNotFoundError):  # deleted meanwhile, because no event refers to it
+            done += _copy_checked(path, copy)
+            files += 1
         progress(done, 0)
     os.sync()
-    return FileTree(name=name, files=len(found), bytes=done)
+    return FileTree(name=name, files=files, bytes=done)
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

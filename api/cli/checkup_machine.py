@@ -40,7 +40,7 @@ def check_data_directory(settings: Settings) -> Finding:
 
 def check_private_files(settings: Settings) -> Finding:
     directory = DataDirectory(settings.directory)
-    files = (directory.admin_key, directory.service_password, settings.directory / "secrets.key")
+    files = (directory.admin_key, directory.service_password, settings.key_file)
     there = [path for path in files if path.exists()]
     opened = [path for path in there if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     if opened:

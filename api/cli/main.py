@@ -21,6 +21,8 @@ COMMANDS = {
     "verify": ("api.cli.verify:verify", "Walk the hash chain; name the first bad position."),
     "backup": ("api.cli.backup:backup", "Copy log, identities, secrets and blobs to a directory."),
     "restore": ("api.cli.restore:restore", "Put a backup into an empty database."),
+    "secrets": ("api.cli.secrets:secrets", "Exchange the key that secrets are stored under."),
+    "blobs": ("api.cli.blobs:blobs", "Delete uploaded and made files that nothing refers to."),
     "serve": ("api.cli.roles:serve", "Role: the HTTP API."),
     "project": ("api.cli.roles:project", "Role: the projectors."),
     "work": ("api.cli.roles:work", "Role: process managers, executors and the reconciler."),

@@ -68,7 +68,7 @@ def _restore(
 ) -> Receipt:
     check_empty(url)
     files.check_tables(directory, manifest)
-    key = settings.directory / files.KEY_FILE
+    key = settings.key_file
     if manifest.key_sha256 and key.is_file() and files.sha256_of(key) != manifest.key_sha256:
         raise click.ClickException(
             f"{key} is another installation's key. Restore into a new data directory."

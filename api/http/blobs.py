@@ -40,8 +40,13 @@ async def get_blob(call: Call[Nothing, Nothing]) -> web.StreamResponse:
 
 
 async def send_blob(call: Call[Any, Any], digest: str, *, name: str = "") -> web.StreamResponse:
-    """Damage that is found on the way breaks the connection: no client takes it for the whole."""
-    stat = await call.parts.blobs.stat(call.tenant, digest)
+    """Damage that is found on the way breaks the connection: no client takes it for the whole.
+
+    HEAD is asked by who is about to name it in a build: it must not be deleted for its age then.
+    """
+    only_asked = call.request.method == "HEAD"
+    find = call.parts.blobs.touch if only_asked else call.parts.blobs.stat
+    stat = await find(call.tenant, digest)
     if stat is None:
         raise BlobMissing(digest)
     response = web.StreamResponse(headers={"ETag": f'"{digest}"', "X-Content-Digest": digest})
@@ -50,7 +55,7 @@ async def send_blob(call: Call[Any, Any], digest: str, *, name: str = "") -> web
     if name:
         response.headers["Content-Disposition"] = attachment(name)
     await response.prepare(call.request)
-    if call.request.method != "HEAD":
+    if not only_asked:
         await _send(call, response, digest)
     return response
 

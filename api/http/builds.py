@@ -146,6 +146,7 @@ async def _check_content(call: Call[Nothing, BuildSpec]) -> None:
         await _check_file(call, source.context, "$.source.context")
         room = call.request.app[CONTEXT_CHECKS]
         await contexts.check_context(call.parts, room, call.tenant, source)
+        await _check_file(call, source.context, "$.source.context")  # that may have taken long
         return
     await _check_file(call, source.spec, "$.source.spec")
     for index, file in enumerate(source.sources):
@@ -153,7 +154,8 @@ async def _check_content(call: Call[Nothing, BuildSpec]) -> None:
 
 
 async def _check_file(call: Call[Nothing, BuildSpec], file: SourceFile, path: str) -> None:
-    stat = await call.parts.blobs.stat(call.tenant, file.digest)
+    """Touched, not only looked at: it must still be there when the build is recorded."""
+    stat = await call.parts.blobs.touch(call.tenant, file.digest)
     if stat is None:
         raise e.Rejected(
             e.MISSING_CONTENT, f"Upload {file.name} ({file.digest}) to /v1/blobs first.", path=path

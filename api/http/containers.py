@@ -111,11 +111,12 @@ async def _keep_secrets(
     """A repeated request takes the references of the first, so that it is the same command."""
     if not call.body.secrets:
         return ()
+    owner = CONTAINERS.stream(container_id)
     loaded = await call.parts.handler.load(CONTAINERS, call.tenant, container_id)
     known = {s.name: s for s in loaded.state.spec.secrets} if loaded.version else {}
     kept: list[SecretVariable] = []
     for name, value in sorted(call.body.secrets.items()):
-        reference, hmac = await call.parts.secrets.put(call.tenant, value)
+        reference, hmac = await call.parts.secrets.put(call.tenant, value, owner=owner)
         first = known.get(name)
         if first is not None and first.hmac == hmac:
             kept.append(first)

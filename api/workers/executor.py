@@ -33,7 +33,7 @@ from domain.errors import (
 )
 from domain.event import Command, CommandContext
 from domain.ports import ClaimedEffect, Clock, EffectStore, ImageBuilds
-from domain.processes.effects import BuildEffects, ContainerEffects, SendCommand
+from domain.processes.effects import BuildEffects, ContainerEffects, EraseSecrets, SendCommand
 
 ACTOR = "system:executor"
 MAX_AT_ONCE = 48
@@ -219,6 +219,8 @@ class Executor(Worker):
         effect = claimed.effect
         if isinstance(effect, ContainerEffects):
             return await self._containers.perform(claimed, effect)
+        if isinstance(effect, EraseSecrets):
+            return await self._containers.erase_secrets(claimed, effect)
         if isinstance(effect, BuildEffects):
             return await self._builds.perform(claimed, effect)
         assert isinstance(effect, SendCommand)

@@ -12,7 +12,7 @@ def report_of(effect: f.AnyEffect, reason: str) -> Command | None:
         return RecordContainerOperationFailed(
             container_id=effect.container_id, intent=effect.intent, reason=reason, unknown=True
         )
-    if isinstance(effect, f.SendCommand | f.StopBuild | f.SweepBuild):
+    if isinstance(effect, f.SendCommand | f.StopBuild | f.SweepBuild | f.EraseSecrets):
         return None
     # The next attempt of the build makes everything anew, under other names.
     return RecordBuildErrored(

@@ -20,6 +20,8 @@ from domain.engines import decide as engines
 from domain.event import Command, Event
 from domain.log import commands as log_commands
 from domain.log import decide as log
+from domain.storage import commands as storage_commands
+from domain.storage import decide as storage
 
 
 class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +97,16 @@ LOG = Aggregate(
     creating=(log_commands.RecordLogRestored,),
 )
 
-AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, BINDING, LOG)
+COLLECTIONS = Aggregate(
+    prefix="collection",
+    decide=storage.decide,
+    evolve=storage.evolve,
+    key=lambda command: command.collection_id,
+    commands=(storage_commands.RecordBlobsCollected,),
+    creating=(storage_commands.RecordBlobsCollected,),
+)
+
+AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, BINDING, LOG, COLLECTIONS)
 
 _BY_COMMAND = {command: aggregate for aggregate in AGGREGATES for command in aggregate.commands}
 _BY_PREFIX = {aggregate.prefix: aggregate for aggregate in AGGREGATES}

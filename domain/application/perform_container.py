@@ -55,6 +55,15 @@ class ContainerPerformer:
                 container_id=cid, intent=intent, reason=str(error)
             )
 
+    async def erase_secrets(
+        self, claimed: ClaimedEffect, effect: f.EraseSecrets
+    ) -> c.RecordContainerSecretsErased:
+        """Erased first: the log never says so before it is true."""
+        await self._secrets.erase(claimed.tenant, effect.references)
+        return c.RecordContainerSecretsErased(
+            container_id=effect.container_id, references=effect.references
+        )
+
     async def _superseded(
         self, claimed: ClaimedEffect, effect: f.ContainerEffects
     ) -> c.ContainerOutcome:

@@ -149,6 +149,11 @@ class ObserveContainerGone(Command, frozen=True, kw_only=True):
     container_id: str
 
 
+class RecordContainerSecretsErased(Command, frozen=True, kw_only=True):
+    container_id: str
+    references: tuple[str, ...]
+
+
 ContainerUserCommand = (
     RequestContainer
     | StartContainer
@@ -175,4 +180,6 @@ ContainerOutcome = (
     | RecordContainerOperationSuperseded
 )
 ContainerObservation = ObserveContainerExit | ObserveContainerState | ObserveContainerGone
-ContainerCommand = ContainerUserCommand | ContainerOutcome | ContainerObservation
+ContainerCommand = (
+    ContainerUserCommand | ContainerOutcome | ContainerObservation | RecordContainerSecretsErased
+)

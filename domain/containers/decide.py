@@ -39,6 +39,8 @@ def decide(command: c.ContainerCommand, state: Container | None) -> Events:
         return _intend(command, state)
     if isinstance(command, c.ContainerObservation):
         return _observe(command, state)
+    if isinstance(command, c.RecordContainerSecretsErased):
+        return _erase_secrets(command, state)
     return _conclude(command, state)
 
 
@@ -164,6 +166,14 @@ def _conclude(command: c.ContainerOutcome, state: Container) -> Events:
                     container_id=cid, intent=intent, operation=operation.name
                 ),
             )
+
+
+def _erase_secrets(command: c.RecordContainerSecretsErased, state: Container) -> Events:
+    if state.secrets_erased:
+        return ()
+    return (
+        e.ContainerSecretsErased(container_id=state.container_id, references=command.references),
+    )
 
 
 EXITABLE = frozenset(set(Status) - {Status.REQUESTED, Status.STOPPED, Status.REMOVED})

@@ -173,6 +173,13 @@ class ContainerDisappeared(Event, frozen=True, kw_only=True):
     container_id: str
 
 
+class ContainerSecretsErased(Event, frozen=True, kw_only=True):
+    """The values of these secrets are kept nowhere any more; their HMACs stay in the request."""
+
+    container_id: str
+    references: tuple[str, ...]
+
+
 ContainerIntent = (
     ContainerRequested
     | ContainerStartRequested
@@ -200,4 +207,6 @@ ContainerOutcomeEvent = (
     | ContainerOperationSuperseded
 )
 ContainerObserved = ContainerExited | ContainerStateObserved | ContainerDisappeared
-ContainerEvent = ContainerIntent | ContainerOutcomeEvent | ContainerObserved
+ContainerEvent = (
+    ContainerIntent | ContainerOutcomeEvent | ContainerObserved | ContainerSecretsErased
+)

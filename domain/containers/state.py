@@ -28,6 +28,7 @@ from domain.containers.events import (
     ContainerRequested,
     ContainerRestarted,
     ContainerRestartRequested,
+    ContainerSecretsErased,
     ContainerStarted,
     ContainerStartRequested,
     ContainerStateObserved,
@@ -82,6 +83,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     out_of_memory: bool = False
     failure: str | None = None
+    secrets_erased: bool = False
+
+    @property
+    def secret_references(self) -> tuple[str, ...]:
+        return tuple(secret.reference for secret in self.spec.secrets)
 
     def waiting(self, intent: int) -> Operation | None:
         """The operation that this intent began, if its outcome is still missing."""
@@ -106,6 +112,8 @@ def evolve(state: Container | None, event: ContainerEvent) -> Container:
         return _intend(state, event)
     if isinstance(event, ContainerObserved):
         return _observe(state, event)
+    if isinstance(event, ContainerSecretsErased):
+        return msgspec.structs.replace(state, secrets_erased=True)
     return _conclude(state, event)
 
 

@@ -4,7 +4,7 @@ Every method may raise the errors of `domain.errors` named at its class. Nothing
 for ever: adapters bound every call.
 """
 
-from domain.ports.blob_store import BlobStat, BlobStore
+from domain.ports.blob_store import BlobReferences, BlobStat, BlobStore
 from domain.ports.effects import ClaimedEffect, EffectStore, NewEffect, Superseding
 from domain.ports.engine import (
     FEW_HOSTS,
@@ -19,7 +19,7 @@ from domain.ports.engine import (
     ImageBuildRequest,
     Watches,
 )
-from domain.ports.erasable import Identities, SecretVault
+from domain.ports.erasable import Identities, SecretVault, StoredSecret
 from domain.ports.event_store import EventStore
 from domain.ports.image_builds import ImageBuilds, RunningBuild, RunningBuilds
 from domain.ports.logs import LogChunk, LogFrame, LogStore, LogStreamName, LogWakeUps
@@ -27,6 +27,7 @@ from domain.ports.system import Clock, Ids
 
 __all__ = [
     "FEW_HOSTS",
+    "BlobReferences",
     "BlobStat",
     "BlobStore",
     "BuildOutput",
@@ -54,6 +55,7 @@ __all__ = [
     "RunningBuild",
     "RunningBuilds",
     "SecretVault",
+    "StoredSecret",
     "Superseding",
     "Watches",
 ]

@@ -1,15 +1,26 @@
-"""Which engine call each intent of a container needs."""
+"""Which engine call each intent of a container needs, and what is forgotten when it is gone."""
 
 from domain.containers import events as e
+from domain.containers.state import Container
 from domain.processes import effects as f
 from domain.processes.effects import NOTHING, Reaction, do
 
+GONE = e.ContainerRemoved | e.ContainerDisappeared
+"""After these nothing happens to a container any more."""
 
-def react(event: e.ContainerEvent, version: int) -> Reaction:
-    """version: of the event in its stream; outcomes name their intent by it."""
+
+def react(event: e.ContainerEvent, version: int, state: Container | None = None) -> Reaction:
+    """version: of the event in its stream; outcomes name their intent by it.
+
+    state: of the container right after the event, where it is GONE.
+    """
     if isinstance(event, e.ContainerIntent):
         effect = _effect(event, version)
         return do(effect, supersedes=_supersedes(effect))
+    if isinstance(event, GONE):
+        references = () if state is None else state.secret_references
+        forget = f.EraseSecrets(container_id=event.container_id, references=references)
+        return do(forget) if references else NOTHING
     create_failed = isinstance(event, e.ContainerOperationFailed) and event.operation == "create"
     return Reaction(supersedes=True) if create_failed else NOTHING
 

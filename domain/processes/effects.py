@@ -58,6 +58,13 @@ class RemoveEngineContainer(ContainerEffect, frozen=True, kw_only=True):
     force: bool
 
 
+class EraseSecrets(Effect, frozen=True, kw_only=True):
+    """Forget the values of a container that is gone for good."""
+
+    container_id: str
+    references: tuple[str, ...]
+
+
 class BuildEffect(Effect, frozen=True, kw_only=True):
     build_id: str
     attempt: int
@@ -131,7 +138,7 @@ BuildEffects = (
     | StopBuild
     | SweepBuild
 )
-AnyEffect = ContainerEffects | BuildEffects | SendCommand
+AnyEffect = ContainerEffects | EraseSecrets | BuildEffects | SendCommand
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,13 +10,13 @@ from domain.processes.effects import NOTHING, Reaction
 
 
 def needs_state(recorded: RecordedEvent) -> bool:
-    return isinstance(recorded.event, BuildEvent)
+    return isinstance(recorded.event, BuildEvent | container_lifecycle.GONE)
 
 
 def react(recorded: RecordedEvent, state: Any) -> Reaction:
     """state: of the event's aggregate right after it, where `needs_state`."""
     if isinstance(recorded.event, ContainerEvent):
-        return container_lifecycle.react(recorded.event, recorded.version)
+        return container_lifecycle.react(recorded.event, recorded.version, state)
     if isinstance(recorded.event, BuildEvent):
         return build_pipeline.react(recorded.event, state)
     return NOTHING

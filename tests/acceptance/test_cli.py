@@ -96,6 +96,23 @@ def test_a_killed_role_is_started_again(service: Started) -> None:
         assert time.monotonic() < deadline
 
 
+def test_the_secret_of_a_removed_container_is_erased_and_its_history_says_so(
+    service: Started,
+) -> None:
+    started = service.run(
+        *("container", "run", "--name", "keeper", "--secret", "PASSWORD", base_image()),
+        *("sleep", "600"),
+        stdin="correct horse\n",
+    )
+    assert started.returncode == 0, started.stderr
+    assert service.run("container", "remove", "keeper", "--force").returncode == 0
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not service.json("container", "show", "keeper")["value"]["secrets_erased"]:
+        assert time.monotonic() < deadline
+    rotated = service.json("secrets", "rotate")
+    assert (rotated["rewrapped"], len(rotated["retired"])) == (0, 1)
+
+
 def test_a_restored_log_is_whole_and_says_where_it_forked(service: Started, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.json"
     assert service.run("checkpoint", checkpoint).returncode == 0

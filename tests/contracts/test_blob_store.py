@@ -3,78 +3,38 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from adapters.memory.blob_store import InMemoryBlobStore
 from adapters.storage.blob_store import LEFTOVER_SECONDS, DirectoryBlobStore
 from domain.errors import BlobDamaged, BlobMissing, BlobTooLarge, StoreUnavailable
 from domain.ports import BlobStore
-
-MEBIBYTE = 1024 * 1024
-LARGE = os.urandom(MEBIBYTE) * 6
-ABSENT = f"sha256:{'0' * 64}"
-
-Damage = Callable[[str], None]
-
-
-class Subject:
-    def __init__(self, store: BlobStore, damage: Damage) -> None:
-        self.store = store
-        self.damage = damage
+from tests.support.blobs import (
+    ABSENT,
+    LARGE,
+    MEBIBYTE,
+    Subject,
+    a_subject,
+    file_of,
+    files_in,
+    flip,
+    get,
+    pieces,
+    put,
+    run,
+)
 
 
 @pytest.fixture(params=["memory", "directory"])
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Subject:
-    if request.param == "memory":
-        memory = InMemoryBlobStore()
-        return Subject(memory, lambda digest: memory.damage("t", digest))
-    return Subject(DirectoryBlobStore(tmp_path), lambda digest: flip(file_of(tmp_path, digest)))
+    return a_subject(request.param, tmp_path)
 
 
 @pytest.fixture
 def store(subject: Subject) -> BlobStore:
     return subject.store
-
-
-def file_of(root: Path, digest: str) -> Path:
-    name = digest.removeprefix("sha256:")
-    return root / "t" / "sha256" / name[:2] / name[2:]
-
-
-def files_in(root: Path) -> list[Path]:
-    return [each for each in root.rglob("*") if each.is_file()]
-
-
-def flip(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-
-
-async def pieces(*contents: bytes) -> AsyncIterator[bytes]:
-    for content in contents:
-        yield content
-
-
-async def put(store: BlobStore, *contents: bytes, tenant: str = "t") -> str:
-    stat = await store.put(tenant, pieces(*contents), limit_bytes=10 * MEBIBYTE)
-    assert stat.size == sum(map(len, contents))
-    return stat.digest
-
-
-async def get(store: BlobStore, digest: str, *, tenant: str = "t") -> bytes:
-    return b"".join([piece async for piece in store.read(tenant, digest)])
-
-
-def run(awaitable: Callable[[], Awaitable[None]]) -> None:
-    async def main() -> None:
-        async with asyncio.timeout(60):
-            await awaitable()
-
-    asyncio.run(main())
 
 
 @pytest.mark.parametrize("content", [b"", b"x", LARGE], ids=["empty", "small", "large"])

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,7 +16,13 @@ from adapters.memory.log_store import InMemoryLogStore
 from adapters.postgres.log_store import INLINE_BYTES, StoredLogs
 from adapters.postgres.tenants import TenantPool
 from adapters.storage.blob_store import DirectoryBlobStore
-from domain.errors import BlobDamaged, BlobMissing, ConcurrencyConflict, LogClosed
+from domain.errors import (
+    BlobDamaged,
+    BlobMissing,
+    BlobsOfAnother,
+    ConcurrencyConflict,
+    LogClosed,
+)
 from domain.ports import LogChunk, LogStreamName
 from tests.support.postgres import Database
 
@@ -23,6 +30,7 @@ Store = InMemoryLogStore | StoredLogs
 Body = Callable[[Store], Awaitable[None]]
 Run = Callable[[Body], None]
 
+MINUTE = timedelta(minutes=1)
 BIG = os.urandom(INLINE_BYTES * 2)
 
 
@@ -291,8 +299,10 @@ def test_files_that_no_log_needs_can_be_removed(database: Database, tmp_path: Pa
         with pytest.raises(ConcurrencyConflict):
             await store.append("t", "log", a_log(BIG[1:], sequence=7, offset=7))
         assert len(_files(tmp_path)) == 2
-        assert await store.remove_orphans("t") == 0  # they are young
-        assert await store.remove_orphans("t", older_than_seconds=-60.0) == 1
+        assert await store.remove_orphans("ours") == 0  # they are young
+        with pytest.raises(BlobsOfAnother):
+            await store.remove_orphans("another's", older_than=-MINUTE)
+        assert await store.remove_orphans("ours", older_than=-MINUTE) == 1
         assert [chunk.data for chunk in await store.read("t", "log")] == [BIG]
 
     runner(tmp_path, database)(body)

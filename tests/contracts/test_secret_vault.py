@@ -2,13 +2,15 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.memory.secret_vault import InMemorySecretVault
+from adapters.postgres.migrate import migrate, shipped
 from adapters.postgres.secret_vault import EncryptedVault
 from adapters.postgres.tenants import TenantPool
 from adapters.storage.keys import (
@@ -16,12 +18,14 @@ from adapters.storage.keys import (
     KeyRing,
     load_or_create_key,
     new_key_ring,
-    rotate_key,
 )
-from domain.errors import SecretMissing, SecretUnreadable
-from tests.support.postgres import Database
+from domain.errors import SecretMissing, SecretUnreadable, StoreUnavailable
+from domain.ports import StoredSecret
+from tests.support.postgres import Database, PostgresServer
 
+MINUTE = timedelta(minutes=1)
 VALUE = "correct horse ☃ battery"
+OWNER = "container-a"
 KEYS = new_key_ring()
 
 Vault = InMemorySecretVault | EncryptedVault
@@ -30,10 +34,24 @@ EncryptedBody = Callable[[EncryptedVault], Awaitable[None]]
 Run = Callable[[Body], None]
 
 
+OWNERS_SINCE = 70
+NAMED, ORPHAN, YOUNG = (f"secret-{letter * 32}" for letter in "abc")
+BEFORE_OWNERS = f"""
+INSERT INTO log.events (position, tenant, stream, version, event_id, type, schema_version, data,
+    recorded_at, occurred_at, command_id, correlation_id, actor, metadata, leaf, chain)
+VALUES (1, 't', 'container-a', 1, gen_random_uuid(), 'ContainerRequested', 1,
+    convert_to('{{"spec":{{"secrets":[{{"reference":"{NAMED}"}}]}}}}', 'UTF8'),
+    now(), now(), 'c', 'c', 'a', '{{}}', '', '');
+INSERT INTO secrets.vault (tenant, reference, key_id, wrapped_key, ciphertext, created_at) VALUES
+    ('t', '{NAMED}', 'k', '', '', now()), ('t', '{YOUNG}', 'k', '', '', now()),
+    ('t', '{ORPHAN}', 'k', '', '', now() - interval '2 days');
+"""  # noqa: S608 - our own text
+
+
 @asynccontextmanager
 async def encrypted(database: Database, keys: KeyRing) -> AsyncGenerator[EncryptedVault]:
     async with asyncio.timeout(60), TenantPool(database.service_url, "vault", size=2) as pool:
-        yield EncryptedVault(pool, keys)
+        yield EncryptedVault(pool, lambda: keys)
 
 
 def run_encrypted(database: Database, body: EncryptedBody, keys: KeyRing = KEYS) -> None:
@@ -58,8 +76,8 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 def test_a_secret_is_read_back_by_its_reference(run: Run) -> None:
     async def body(vault: Vault) -> None:
-        reference, _ = await vault.put("t", VALUE)
-        other, _ = await vault.put("t", "")
+        reference, _ = await vault.put("t", VALUE, owner=OWNER)
+        other, _ = await vault.put("t", "", owner=OWNER)
         assert await vault.get("t", reference) == VALUE
         assert await vault.get("t", other) == ""
         assert VALUE not in reference
@@ -69,9 +87,9 @@ def test_a_secret_is_read_back_by_its_reference(run: Run) -> None:
 
 def test_equal_values_have_equal_hmacs_and_references_of_their_own(run: Run) -> None:
     async def body(vault: Vault) -> None:
-        first, first_hmac = await vault.put("t", VALUE)
-        second, second_hmac = await vault.put("t", VALUE)
-        _, other_hmac = await vault.put("t", f"{VALUE}.")
+        first, first_hmac = await vault.put("t", VALUE, owner=OWNER)
+        second, second_hmac = await vault.put("t", VALUE, owner=OWNER)
+        _, other_hmac = await vault.put("t", f"{VALUE}.", owner=OWNER)
         assert first != second
         assert first_hmac == second_hmac != other_hmac
 
@@ -80,8 +98,8 @@ def test_equal_values_have_equal_hmacs_and_references_of_their_own(run: Run) -> 
 
 def test_tenants_can_neither_read_nor_compare_each_others_secrets(run: Run) -> None:
     async def body(vault: Vault) -> None:
-        reference, hmac = await vault.put("t", VALUE)
-        _, other_hmac = await vault.put("u", VALUE)
+        reference, hmac = await vault.put("t", VALUE, owner=OWNER)
+        _, other_hmac = await vault.put("u", VALUE, owner=OWNER)
         assert hmac != other_hmac
         with pytest.raises(SecretMissing):
             await vault.get("u", reference)
@@ -91,10 +109,42 @@ def test_tenants_can_neither_read_nor_compare_each_others_secrets(run: Run) -> N
 
 def test_an_erased_secret_is_missing(run: Run) -> None:
     async def body(vault: Vault) -> None:
-        reference, _ = await vault.put("t", VALUE)
-        await vault.erase("t", reference)
+        reference, _ = await vault.put("t", VALUE, owner=OWNER)
+        other, _ = await vault.put("t", VALUE, owner=OWNER)
+        await vault.erase("u", [reference])
+        await vault.erase("t", [reference])
+        await vault.erase("t", [reference, "secret-unknown"])
         with pytest.raises(SecretMissing):
             await vault.get("t", reference)
+        assert await vault.get("t", other) == VALUE
+
+    run(body)
+
+
+def test_secrets_are_listed_with_their_owner_once_they_are_old_enough(run: Run) -> None:
+    async def body(vault: Vault) -> None:
+        reference, _ = await vault.put("t", VALUE, owner=OWNER)
+        now = datetime.now(UTC)
+        secret = StoredSecret(tenant="t", reference=reference, owner=OWNER)
+        assert list(await vault.list_old(now + MINUTE)) == [secret]
+        assert list(await vault.list_old(now - MINUTE)) == []
+        await vault.erase("t", [reference])
+        assert list(await vault.list_old(now + MINUTE)) == []
+
+    run(body)
+
+
+def test_old_secrets_are_listed_page_by_page(run: Run) -> None:
+    async def body(vault: Vault) -> None:
+        put = {(await vault.put(tenant, VALUE, owner=OWNER))[0] for tenant in "tttuu"}
+        found: list[str] = []
+        page: Sequence[StoredSecret] = ()
+        later = datetime.now(UTC) + MINUTE
+        while page := await vault.list_old(later, after=page[-1] if page else None, limit=2):
+            assert len(page) <= 2
+            found += [secret.reference for secret in page]
+        assert len(found) == 5
+        assert set(found) == put
 
     run(body)
 
@@ -110,7 +160,7 @@ def execute(database: Database, statement: str) -> list[tuple[object, ...]]:
 
 def test_the_database_does_not_hold_the_value(database: Database) -> None:
     async def body(vault: EncryptedVault) -> None:
-        await vault.put("t", VALUE)
+        await vault.put("t", VALUE, owner=OWNER)
         (row,) = execute(database, "SELECT wrapped_key, ciphertext FROM secrets.vault")
         assert all(VALUE.encode() not in column for column in row if isinstance(column, bytes))
 
@@ -131,7 +181,7 @@ def test_a_changed_row_is_unreadable_and_the_error_tells_nothing(
     database: Database, change: str
 ) -> None:
     async def body(vault: EncryptedVault) -> None:
-        reference, _ = await vault.put("t", VALUE)
+        reference, _ = await vault.put("t", VALUE, owner=OWNER)
         execute(database, f"UPDATE secrets.vault SET {change}")  # noqa: S608 - our own text
         tenant = "u" if "tenant" in change else "t"
         with pytest.raises(SecretUnreadable) as refusal:
@@ -141,10 +191,32 @@ def test_a_changed_row_is_unreadable_and_the_error_tells_nothing(
     run_encrypted(database, body)
 
 
+def test_without_its_key_file_the_vault_is_away_and_keeps_nothing(database: Database) -> None:
+    def gone() -> KeyRing:
+        raise KeyFileError("/secret/place")
+
+    async def main() -> None:
+        async with asyncio.timeout(60), TenantPool(database.service_url, "vault", size=1) as pool:
+            with pytest.raises(StoreUnavailable, match="doctor"):
+                await EncryptedVault(pool, gone).put("t", VALUE, owner=OWNER)
+
+    asyncio.run(main())
+    assert execute(database, "SELECT FROM secrets.vault") == []
+
+
+def test_secrets_of_before_there_were_owners_get_theirs(postgres_server: PostgresServer) -> None:
+    with postgres_server.empty_database() as url:
+        migrate(url, migrations=[each for each in shipped() if each.number < OWNERS_SINCE])
+        execute(Database(url), BEFORE_OWNERS)
+        migrate(url)
+        rows = execute(Database(url), "SELECT reference, owner FROM secrets.vault")
+    assert set(rows) == {(ORPHAN, ""), (NAMED, "container-a"), (YOUNG, None)}
+
+
 def test_rows_cannot_be_exchanged(database: Database) -> None:
     async def body(vault: EncryptedVault) -> None:
-        first, _ = await vault.put("t", "admin")
-        await vault.put("t", "guest")
+        first, _ = await vault.put("t", "admin", owner=OWNER)
+        await vault.put("t", "guest", owner=OWNER)
         execute(
             database,
             "UPDATE secrets.vault v SET wrapped_key = w.wrapped_key, ciphertext = w.ciphertext"
@@ -154,31 +226,6 @@ def test_rows_cannot_be_exchanged(database: Database) -> None:
             await vault.get("t", first)
 
     run_encrypted(database, body)
-
-
-def test_after_a_rotation_and_rewrapping_the_old_key_is_needed_no_more(
-    database: Database, tmp_path: Path
-) -> None:
-    path = tmp_path / "key"
-    old = load_or_create_key(path)
-    new = rotate_key(path)
-    only_new = KeyRing(comparing=new.comparing, wrapping=new.wrapping[:1])
-    kept: list[tuple[str, str]] = []
-
-    async def before(vault: EncryptedVault) -> None:
-        kept.append(await vault.put("t", VALUE))
-
-    async def rotated(vault: EncryptedVault) -> None:
-        assert await vault.get("t", kept[0][0]) == VALUE
-        assert await vault.rewrap() == 1
-        assert await vault.rewrap() == 0
-
-    async def after(vault: EncryptedVault) -> None:
-        assert await vault.get("t", kept[0][0]) == VALUE
-        assert (await vault.put("t", VALUE))[1] == kept[0][1]
-
-    for keys, body in ((old, before), (new, rotated), (only_new, after)):
-        run_encrypted(database, body, keys)
 
 
 def test_a_key_file_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

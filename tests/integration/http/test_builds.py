@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 from domain.builds.commands import CancelBuild
 from tests.integration.http.support import Service, problem, run
 
@@ -11,6 +13,39 @@ def test_a_submitted_build_can_be_found() -> None:
         assert found["value"]["name"] == "hello"
         assert found["position"] >= accepted["position"]
         assert (found["projection"], found["version"]) == ("builds", 1)
+
+    run(story)
+
+
+async def _old_blobs(service: Service) -> list[str]:
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    parts = service.blobs.list_old("default", an_hour_ago)
+    return [digest async for part in parts for digest in part]
+
+
+def test_content_that_somebody_asks_for_or_a_build_names_is_young_again() -> None:
+    async def story(service: Service) -> None:
+        spec = await service.upload(b"Name: hello")
+        source = {"type": "rpm", "spec": {"name": "hello.spec", **spec}}
+        service.blobs.age("default", spec["digest"], 2 * 86_400)
+        assert await _old_blobs(service) == [spec["digest"]]
+        await service.post("/v1/builds", {"name": "hello", "source": source})
+        assert await _old_blobs(service) == []
+        service.blobs.age("default", spec["digest"], 2 * 86_400)
+        assert (await service.call("HEAD", f"/v1/blobs/{spec['digest']}")).status == 200
+        assert await _old_blobs(service) == []
+
+    run(story)
+
+
+def test_a_build_whose_content_was_deleted_meanwhile_is_refused() -> None:
+    async def story(service: Service) -> None:
+        spec = await service.upload(b"Name: hello")
+        now = datetime.now(UTC)
+        await service.blobs.remove_old("default", [spec["digest"]], now + timedelta(hours=1))
+        source = {"type": "rpm", "spec": {"name": "hello.spec", **spec}}
+        response = await service.call("POST", "/v1/builds", {"name": "hello", "source": source})
+        assert await problem(response) == (422, "missing-content")
 
     run(story)
 

@@ -120,8 +120,9 @@ def test_secrets_are_the_tenant_s_own(database: Database, monkeypatch: pytest.Mo
 
     async def body() -> None:
         async with a_pool(database) as pool:
-            vault = EncryptedVault(pool, new_key_ring())
-            reference, _ = await vault.put("b", "a secret of b")
+            keys = new_key_ring()
+            vault = EncryptedVault(pool, lambda: keys)
+            reference, _ = await vault.put("b", "a secret of b", owner="container-b")
             with pytest.raises(SecretMissing):
                 await vault.get("a", reference)
             assert await vault.get("b", reference) == "a secret of b"

@@ -4,6 +4,7 @@ from functools import reduce
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.catalog import EVENT_TYPES
 from domain.containers import commands as c
@@ -95,7 +96,8 @@ SEEN = st.one_of(
     ),
     st.just(c.ObserveContainerGone(container_id=CID)),
 )
-COMMANDS = st.lists(USER | SEEN | INTENTS.flatmap(outcomes), max_size=40)
+ERASED = st.just(c.RecordContainerSecretsErased(container_id=CID, references=("secret-1",)))
+COMMANDS = st.lists(USER | SEEN | ERASED | INTENTS.flatmap(outcomes), max_size=40)
 IN_PROGRESS = {Status.STARTING, Status.STOPPING, Status.PAUSING, Status.UNPAUSING, Status.REMOVING}
 
 
@@ -180,6 +182,20 @@ def test_a_removed_container_stays_removed(commands: list[c.ContainerCommand]) -
     removed = [each for each in statuses if each and each.status is Status.REMOVED]
     assert len(removed) <= 1 or state == removed[-1]
     assert not removed or (state is not None and state.status is Status.REMOVED)
+
+
+@given(COMMANDS)
+def test_the_erasure_of_secrets_is_recorded_once_and_changes_nothing_else(
+    commands: list[c.ContainerCommand],
+) -> None:
+    _, events = history(commands)
+    erasures = [n for n, event in enumerate(events) if isinstance(event, e.ContainerSecretsErased)]
+    assert len(erasures) <= 1
+    for n in erasures:
+        before, after = reduce(evolve, events[:n], None), reduce(evolve, events[: n + 1], None)
+        assert before is not None
+        expected = replace(before, version=before.version + 1, secrets_erased=True)
+        assert after == expected
 
 
 @given(COMMANDS)

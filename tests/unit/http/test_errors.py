@@ -7,8 +7,13 @@ from api.http import errors as e
 from domain import errors as domain_errors
 from projections import errors as projection_errors
 
-INSIDE = (domain_errors.EngineError, domain_errors.LogClosed, domain_errors.LogIncomplete)
-"""Never met by a request: engines are called, and logs written, by workers."""
+INSIDE = (
+    domain_errors.EngineError,
+    domain_errors.LogClosed,
+    domain_errors.LogIncomplete,
+    domain_errors.BlobsOfAnother,
+)
+"""Never met by a request: engines are called, logs written and blobs collected by workers."""
 VAULT = (domain_errors.SecretMissing, domain_errors.SecretUnreadable)
 ABSTRACT = (domain_errors.DomainError, *VAULT)
 

@@ -55,6 +55,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) 
         ("EULERMAKER_SERVER_PORT", "many"),
         ("EULERMAKER_SERVER_PORT", "70000"),
         ("EULERMAKER_NOTHING", "1"),
+        ("EULERMAKER_STORAGE_UNUSED_BLOB_SECONDS", "60"),
     ],
 )
 def test_a_wrong_variable_is_refused_by_name(name: str, text: str) -> None:

@@ -2,12 +2,14 @@
 
 from typing import get_args
 
+import msgspec
 import pytest
 
 from domain.builds import events as b
 from domain.builds.events import Step
 from domain.builds.state import evolve
 from domain.containers import events as e
+from domain.containers.spec import SecretVariable
 from domain.processes import build_pipeline, container_lifecycle
 from domain.processes import effects as f
 from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
@@ -23,7 +25,7 @@ from tests.support.builds import (
     events_of,
     time_limit,
 )
-from tests.support.containers import CID, IN_STATUS, MORE, REQUESTED, SPEC
+from tests.support.containers import CID, IN_STATUS, MORE, REQUESTED, SPEC, after
 
 KILL = e.ContainerKillRequested(container_id=CID, signal="KILL")
 HANGUP = e.ContainerKillRequested(container_id=CID, signal="HUP")
@@ -71,6 +73,21 @@ def test_outcomes_and_observations_of_a_container_ask_for_nothing() -> None:
         for event in events:
             if not isinstance(event, e.ContainerIntent | e.ContainerOperationFailed):
                 assert container_lifecycle.react(event, 2) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [e.ContainerRemoved(container_id=CID, intent=5), e.ContainerDisappeared(container_id=CID)],
+)
+def test_the_secrets_of_a_container_that_is_gone_are_erased(
+    gone: e.ContainerRemoved | e.ContainerDisappeared,
+) -> None:
+    secrets = tuple(SecretVariable(name=name, reference=f"secret-{name}", hmac="") for name in "AB")
+    spec = msgspec.structs.replace(SPEC, secrets=secrets)
+    state = after(e.ContainerRequested(container_id=CID, spec=spec), gone)
+    (planned,) = container_lifecycle.react(gone, 2, state).effects
+    assert planned.effect == f.EraseSecrets(container_id=CID, references=("secret-A", "secret-B"))
+    assert container_lifecycle.react(gone, 2, after(REQUESTED, gone)) == NOTHING
 
 
 def test_what_cannot_be_created_is_not_started() -> None:
