@@ -139,14 +139,15 @@ def test_an_image_build_that_ended_with_its_process_is_tried_again() -> None:
 def _refuse_reports(
     at: Installation, error: DomainError, *, times: int, after_append: bool
 ) -> None:
-    """Each report fails so often, before it is recorded or after."""
+    """Each report of the build fails so often, before it is recorded or after."""
     really_append = at.store.append
     tries: dict[str, int] = {}
 
     async def unreliable(append: Append) -> Receipt:
         command_id = append.context.command_id
         tries[command_id] = tries.get(command_id, 0) + 1
-        fails = command_id.startswith("observed:") and tries[command_id] <= times
+        is_report = command_id.startswith("observed:") and append.stream == STREAM
+        fails = is_report and tries[command_id] <= times
         if fails and not after_append:
             raise error
         receipt = await really_append(append)

@@ -121,7 +121,7 @@ def test_logs_are_let_go_before_the_lock() -> None:
     """Whoever gets the lock next keeps them, and two who keep one log would cut it differently."""
 
     async def body(at: Installation) -> None:
-        inner = at.reconciler._lock
+        inner = at.reconciler._lock  # pyright: ignore[reportPrivateUsage] - it is looked at from outside
         followed_at_the_end: list[int] = []
 
         @asynccontextmanager
@@ -132,7 +132,7 @@ def test_logs_are_let_go_before_the_lock() -> None:
                 finally:
                     followed_at_the_end.append(len(at.containers.followed))
 
-        at.reconciler._lock = watched
+        at.reconciler._lock = watched  # pyright: ignore[reportPrivateUsage]
         async with at.at_work():
             await _running(at)
             await at.recorded("engine-memory", EngineObserved)
