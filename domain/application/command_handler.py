@@ -8,7 +8,7 @@ import msgspec
 from domain.access.events import CommandRefused
 from domain.application.aggregates import Aggregate, aggregate_of
 from domain.application.recent import Recent
-from domain.errors import ConcurrencyConflict, Refusal
+from domain.errors import ConcurrencyConflict, Refusal, StoreUnavailable
 from domain.event import REFUSED, Append, Command, CommandContext, Event, OpaqueEvent, Receipt
 from domain.ports import EventStore
 
@@ -78,6 +78,9 @@ class CommandHandler:
                 return await self._try(delivery, remembered)
             except (_PerhapsOutOfDate, ConcurrencyConflict):
                 self._forget(command, context.tenant)
+            except StoreUnavailable:  # and it may have been recorded all the same
+                self._forget(command, context.tenant)
+                raise
         for _ in range(MAX_TRIES - 1):
             try:
                 return await self._try(delivery)
