@@ -29,7 +29,8 @@ _CAUSE = re.compile(r"(\berror: |^error:|^FAIL(ED)?[: ]|undefined reference to)"
 _RPM_SAYS = re.compile(r"^(error: Bad exit status|RPM build errors:|make(\[\d+\])?: \*\*\*)")
 _NETWORK = re.compile(
     r"(Failed to download metadata|Cannot download|Curl error|Could not resolve host"
-    r"|Temporary failure in name resolution)"
+    r"|Temporary failure in name resolution"
+    r"|^error: Get \"https?://\S+/v2/\": dial tcp)"  # the engine itself, of the image after FROM
 )
 _DISK_FULL = re.compile(r"No space left on device")
 _EPILOGUE = re.compile(

@@ -24,6 +24,7 @@ from tests.support.container_engines import (
     on_each_engine,
 )
 from tests.support.docker import labels, new_name
+from tests.support.registry import a_registry
 
 # What a container is
 
@@ -133,8 +134,9 @@ async def test_an_image_that_is_not_there_is_named(bench: Bench) -> None:
     with pytest.raises(ImageNotFound) as refusal:
         await bench.engine.create(bench.spec(image="eulermaker/no-such:1"))
     assert refusal.value.reference == "eulermaker/no-such:1"
-    with pytest.raises(ImageNotFound):
-        await bench.engine.pull("eulermaker/no-such:1")
+    async with a_registry() as registry:
+        with pytest.raises(ImageNotFound):
+            await bench.engine.pull(f"{registry}/missing:1")
 
 
 # The state matrix
