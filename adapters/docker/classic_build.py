@@ -23,7 +23,7 @@ async def build_classic(
     streams: StreamClient, request: ImageBuildRequest, context: AsyncIterator[bytes]
 ) -> AsyncGenerator[BuildOutput]:
     """Ends with the image's id or an error; closing it closes the connection, which cancels."""
-    opening = StreamRequest(method="POST", path="/build", query=build_query(request))
+    opening = StreamRequest(method="POST", path="/build", query=_query(request))
     async with streams.open(opening, body=context) as response:
         if response.status == _BAD_REQUEST:  # the file itself is wrong: a failure of the build
             yield BuildOutput(stream="stderr", error=(await reply_of(response)).message)
@@ -44,7 +44,7 @@ async def build_classic(
     yield BuildOutput(image_id=image_id)
 
 
-def build_query(request: ImageBuildRequest) -> dict[str, str]:
+def _query(request: ImageBuildRequest) -> dict[str, str]:
     return {
         "t": request.tag,
         "dockerfile": request.dockerfile,

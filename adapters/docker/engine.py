@@ -9,7 +9,6 @@ import msgspec
 from adapters.docker import wire
 from adapters.docker.address import Endpoint, EngineAddress, endpoint, ssh_destination
 from adapters.docker.archives import get_files, put_files
-from adapters.docker.buildkit import Progress, build_with_buildkit
 from adapters.docker.classic_build import build_classic
 from adapters.docker.containers import Containers
 from adapters.docker.control import ControlClient
@@ -168,9 +167,3 @@ class DockerEngine:
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]
     ) -> AsyncGenerator[BuildOutput]:
         return build_classic(self._streams, request, context)
-
-    def build_image_with_buildkit(
-        self, request: ImageBuildRequest, context: AsyncIterator[bytes]
-    ) -> AsyncGenerator[Progress]:
-        """Beyond the port: steps with times and cache hits, and no limits at all."""
-        return build_with_buildkit(self._streams, request, context)
