@@ -166,4 +166,4 @@ class DockerEngine:
     def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]
     ) -> AsyncGenerator[BuildOutput]:
-        return build_classic(self._streams, request, context)
+        return build_classic(self._streams, self._control, request, context)

@@ -227,6 +227,9 @@ class InMemoryContainerEngine:
         with self._call("build_image", request.tag):
             async for _ in context:
                 pass
+            if request.network not in self.networks:
+                yield BuildOutput(stream="stderr", error=f"network {request.network} not found")
+                return
             yield BuildOutput(text=f"Step 1/1 : FROM {request.target or 'scratch'}\n")
             image = self.images.add(request.tag, request.labels, {})
             yield BuildOutput(image_id=image.image_id)

@@ -138,8 +138,10 @@ class ImageBuildRunner:
             arguments=source.arguments,
             labels={naming.AGGREGATE: f"build-{running.build_id}", naming.TENANT: running.tenant},
             limits=spec.limits,
+            network=naming.image_network(running.build_id, running.attempt),
             cache=source.cache,
         )
+        await self._engine.ensure_network(request.network, labels=request.labels)
         outcome = BuildOutcome()
         subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)
         context = self._blobs.read(running.tenant, source.context.digest)

@@ -91,7 +91,10 @@ class BuildOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageBuildRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """limits are honoured by the classic builder only, so it is what runs untrusted files."""
+    """limits: of each step; its processes are bounded a moment after it has begun.
+
+    network: that exists, and that nothing else uses.
+    """
 
     tag: str
     dockerfile: str
@@ -99,6 +102,7 @@ class ImageBuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, str]
     labels: dict[str, str]
     limits: Limits
+    network: str
     cache: bool = True
 
 

@@ -35,6 +35,10 @@ def network_name(container_id: str) -> str:
     return f"em-{container_id}"
 
 
+def image_network(build_id: str, attempt: int) -> str:
+    return f"em-{build_id}-{attempt}-{Step.IMAGE}"
+
+
 def container_log(container_id: str, generation: int) -> str:
     return f"container-{container_id}/{generation}"
 

@@ -372,7 +372,9 @@ async def test_an_image_is_built_from_a_file(bench: Bench) -> None:
         arguments={},
         labels=labels(),
         limits=Limits(),
+        network=new_name(),
     )
+    await bench.engine.ensure_network(request.network, labels=labels())
     files = {"Dockerfile": b"FROM scratch\nCOPY a /a\n", "a": b"a"}
     output = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
     assert "FROM" in "".join(piece.text for piece in output)
