@@ -97,9 +97,13 @@ class BuildSettings(Section, frozen=True, kw_only=True):
 
 
 class StorageSettings(Section, frozen=True, kw_only=True):
-    """directory: of blobs; empty means `blobs` in the data directory."""
+    """directory: of blobs; empty means `blobs` in the data directory.
+
+    max_log_bytes: of a build step, which fails beyond it, and of a container, which goes on.
+    """
 
     directory: str = ""
+    max_log_bytes: Positive = 64 * MEBIBYTE
     max_blob_bytes: Positive = 4096 * MEBIBYTE
     max_context_bytes: Positive = 1024 * MEBIBYTE
 

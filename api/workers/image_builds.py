@@ -6,7 +6,8 @@ is written down: the next process reports those that were lost, and they are tri
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 
 import structlog
@@ -17,11 +18,13 @@ from api.workers.observations import Reporter
 from domain.builds.commands import (
     BuildReport,
     RecordBuildErrored,
+    RecordBuildRefused,
     RecordImageCreated,
     RecordStepFinished,
     RecordStepStarted,
 )
-from domain.builds.events import Step
+from domain.builds.diagnosis import wrote_too_much
+from domain.builds.events import Step, StepLog
 from domain.builds.spec import BuildSpec, ImageSource
 from domain.errors import CommandIdReused, DomainError, Refusal
 from domain.ports import (
@@ -148,6 +151,8 @@ class ImageBuildRunner:
         kept = await self._followers(running.tenant, subject).follow(
             self._output(request, context, outcome)
         )
+        if kept.truncated:
+            return (_refused(running, kept),)
         finished = RecordStepFinished(
             build_id=running.build_id,
             attempt=running.attempt,
@@ -175,13 +180,14 @@ class ImageBuildRunner:
         request: ImageBuildRequest,
         context: AsyncIterator[bytes],
         outcome: BuildOutcome,
-    ) -> AsyncIterator[LogFrame]:
-        async for output in self._engine.build_image(request, context):
-            outcome.image_id = output.image_id or outcome.image_id
-            outcome.error = output.error or outcome.error
-            text = output.text or (f"error: {output.error}\n" if output.error else "")
-            if text:
-                yield LogFrame(stream=output.stream, data=text.encode())
+    ) -> AsyncGenerator[LogFrame]:
+        async with aclosing(self._engine.build_image(request, context)) as outputs:
+            async for output in outputs:
+                outcome.image_id = output.image_id or outcome.image_id
+                outcome.error = output.error or outcome.error
+                text = output.text or (f"error: {output.error}\n" if output.error else "")
+                if text:
+                    yield LogFrame(stream=output.stream, data=text.encode())
 
     async def _report(self, running: RunningBuild, report: BuildReport) -> None:
         """However long it takes: what happened must not be forgotten because nobody listened."""
@@ -210,6 +216,16 @@ def _started(running: RunningBuild, at: datetime) -> RecordStepStarted:
         engine_name="",
         image_id="",
         started_at=at,
+    )
+
+
+def _refused(running: RunningBuild, kept: StepLog) -> RecordBuildRefused:
+    return RecordBuildRefused(
+        build_id=running.build_id,
+        attempt=running.attempt,
+        step=Step.IMAGE,
+        reason=wrote_too_much(Step.IMAGE, kept),
+        log_tail=kept.tail,
     )
 
 

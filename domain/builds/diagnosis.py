@@ -107,6 +107,14 @@ def _phase(log: StepLog) -> str:
     return next((m[1] for line in log.tail if (m := _PHASE.search(line))), "")
 
 
+def wrote_too_much(step: Step, log: StepLog) -> str:
+    """The reason to end a step by, which would otherwise go on."""
+    return (
+        f"{step} wrote more log than is kept ({log.size} bytes)."
+        " Let it write less, or have storage.max_log_bytes raised."
+    )
+
+
 def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:
     found = (_NEEDED.search(line) or _UNMATCHED.search(line) for line in lines)
     return tuple(sorted({match["name"].strip() for match in found if match}))

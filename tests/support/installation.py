@@ -111,6 +111,7 @@ class Installation:
         self.running_builds = InMemoryRunningBuilds()
         self.watches = InMemoryWatches()
         self.clock = SystemClock()
+        self.log_bytes = 1_000_000
         self._numbers = count(1)
         self.wire()
 
@@ -233,7 +234,8 @@ class Installation:
         return [subject for called, subject in self.engine.calls if called == method]
 
     def _follower(self, tenant: str, subject: str) -> LogFollower:
-        return LogFollower(logs=self.logs, tenant=tenant, subject=subject, limits=LogLimits())
+        limits = LogLimits(max_bytes=self.log_bytes)
+        return LogFollower(logs=self.logs, tenant=tenant, subject=subject, limits=limits)
 
 
 def run(body: Callable[[Installation], Awaitable[None]]) -> None:

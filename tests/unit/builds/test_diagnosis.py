@@ -2,7 +2,7 @@
 # ruff: noqa: RUF001 - gcc quotes names with these
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -102,12 +102,15 @@ DISK_FULL = "cc1: fatal error: error writing to /tmp/x.s: No space left on devic
 def kept(text: str) -> StepLog:
     """The log as it is kept of a step that wrote this."""
 
-    async def frames() -> AsyncIterator[LogFrame]:
+    async def frames() -> AsyncGenerator[LogFrame]:
         yield LogFrame(stream="stdout", data=text.encode())
 
     async def follow() -> StepLog:
         follower = LogFollower(
-            logs=InMemoryLogStore(), tenant="default", subject="s", limits=LogLimits()
+            logs=InMemoryLogStore(),
+            tenant="default",
+            subject="s",
+            limits=LogLimits(max_bytes=1_000_000),
         )
         return await follower.follow(frames())
 
