@@ -7,6 +7,7 @@ The limit is set as soon as that is heard: a few milliseconds after the step has
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -16,8 +17,8 @@ import msgspec
 from adapters.docker import wire
 from adapters.docker.control import ControlClient
 from adapters.docker.errors import Reply, refused
-from adapters.docker.events import lines_of
-from adapters.docker.streams import StreamClient, StreamRequest, reply_of
+from adapters.docker.events import events_request, lines_of
+from adapters.docker.streams import StreamClient, reply_of
 from domain.errors import EngineError, EngineOutcomeUnknown
 from domain.ports import ImageBuildRequest
 
@@ -32,8 +33,7 @@ async def bounded_pids(
 ) -> AsyncGenerator[asyncio.Task[NoReturn]]:
     """The task that does it, and that ends only where it cannot go on. Begin the build inside."""
     filters = {"type": ["network"], "event": ["connect"], "network": [request.network]}
-    query = {"filters": msgspec.json.encode(filters).decode()}
-    async with streams.open(StreamRequest(path="/events", query=query)) as joins:
+    async with streams.open(events_request(filters, since=datetime.now(UTC))) as joins:
         if not joins.ok:
             raise refused(await reply_of(joins))
         bounding = asyncio.create_task(_bound_each(joins, control, request))
