@@ -101,10 +101,12 @@ class StorageSettings(Section, frozen=True, kw_only=True):
 
     unused_blob_seconds: what no event mentions is deleted when nobody has asked for it for so
     long. Never less than an hour: a request that was begun must come to its end within it.
+    max_log_bytes: of a build step, which fails beyond it, and of a container, which goes on.
     """
 
     directory: str = ""
     unused_blob_seconds: Annotated[int, Meta(ge=3_600, le=366 * 86_400)] = 86_400
+    max_log_bytes: Positive = 64 * MEBIBYTE
     max_blob_bytes: Positive = 4096 * MEBIBYTE
     max_context_bytes: Positive = 1024 * MEBIBYTE
 

@@ -40,7 +40,7 @@ NEVER_RAN = 125
     type=click.Choice(["none", "isolated"]),
     default="none",
     show_default=True,
-    help="isolated: one of its own, with a way out.",
+    help="isolated: one of its own, with a way out and to the engine's machine.",
 )
 @click.option("--user", help="As whom its command runs.")
 @click.option("--workdir", help="Where its command runs.")
