@@ -106,12 +106,12 @@ class StorageSettings(Section, frozen=True, kw_only=True):
 
 class AccessSettings(Section, frozen=True, kw_only=True):
     """Requests per second and key or address, failures recorded per minute and address,
-    WebSockets open per key."""
+    WebSockets, logs and downloads open per key."""
 
     requests_per_second_and_key: Positive = 200
     requests_per_second_and_address: Positive = 50
     recorded_failures_per_minute: Positive = 20
-    sockets_per_key: Positive = 1_000
+    streams_per_key: Positive = 1_000
 
 
 class LoggingSettings(Section, frozen=True, kw_only=True):
