@@ -21,6 +21,7 @@ from api.http.log_sources import BuildLog, ContainerLog, LogSource, Part
 from api.http.queries import Position
 from api.http.streaming import Interrupted, Stream, streaming
 from domain.builds.events import Step
+from domain.errors import BlobMissing
 from domain.ports import LogChunk, LogStreamName
 
 READ_BYTES = 262_144
@@ -167,19 +168,23 @@ class LogReader:
     async def _part(self, index: int, base: int) -> AsyncIterator[Piece]:
         """From our offset on; to its end when following, else to the snapshot."""
         clock = asyncio.get_running_loop().time
-        spoke_at, ended_at = clock(), math.inf
+        spoke_at, ended_at, lacked = clock(), math.inf, False
         while True:
-            part = self._source.parts[index]
+            part, begun_at = self._source.parts[index], self.offset
             async for piece in self._stored(part, base):
                 spoke_at, ended_at = clock(), math.inf
                 yield piece
             size, closed = await self._end(part)
+            lacks = self.offset < min(base + size, self._until)
+            if lacks and self.offset > begun_at:
+                continue  # it came while we sent
+            if lacks and lacked:
+                raise BlobMissing(part.subject)
+            lacked = lacks
             known_end = part.size is not None and size >= part.size
             all_came = closed or known_end or clock() - ended_at > CLOSING_SECONDS
-            if not self._follow or all_came:
+            if not lacks and (all_came or not self._follow):
                 return
-            if self.offset < base + size:
-                continue
             await self._pause(part)
             await self._source.refresh()
             if self._source.ended:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
 
 from api.http import logs
 from api.settings import AccessSettings, Settings
@@ -223,6 +223,22 @@ def test_followers_and_sockets_of_a_key_are_limited_together() -> None:
             pass
 
     run(story, Settings(access=AccessSettings(streams_per_key=1)))
+
+
+@pytest.mark.parametrize("query", ["", "?follow=true"])
+def test_a_log_that_lost_its_content_is_broken_off(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "WAIT_SECONDS", 0.05)
+
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{await two_steps(service)}/log{query}"
+        service.logs.lose("default", step_log(path.split("/")[3], 1, Step.TOOLCHAIN, 1))
+        response = await service.call("GET", path)
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+    run(story)
 
 
 def test_a_service_that_stops_ends_its_followers(monkeypatch: pytest.MonkeyPatch) -> None:
