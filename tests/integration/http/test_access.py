@@ -1,5 +1,6 @@
 """Default deny: every route, every role; keys, tickets and what is recorded of who fails."""
 
+import asyncio
 import re
 
 import msgspec
@@ -264,6 +265,36 @@ def test_an_idempotency_key_makes_one_key_only() -> None:
             "POST", "/v1/keys", {"role": "admin"}, headers={"Idempotency-Key": "create-key-1"}
         )
         assert await problem(other) == (422, "command-id-reused")
+
+    run(story)
+
+
+@pytest.mark.parametrize("second", ["viewer", "admin"])
+def test_the_same_creation_twice_at_once_makes_one_key_and_shows_one_token(
+    second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(service: Service) -> None:
+        both, put = asyncio.Barrier(2), service.identities.put
+
+        async def put_together(tenant: str, subject: str, label: str) -> None:
+            await put(tenant, subject, label)
+            await both.wait()
+
+        monkeypatch.setattr(service.identities, "put", put_together)
+        headers = {"Idempotency-Key": "create-key-1"}
+        answers = await asyncio.gather(
+            *(
+                service.call("POST", "/v1/keys", {"role": role, "label": "Ada"}, headers=headers)
+                for role in ("viewer", second)
+            )
+        )
+        bodies = [await answer.json() for answer in answers if answer.status == 201]
+        assert sum(body["token"] is not None for body in bodies) == 1
+        assert len({body["id"] for body in bodies}) == 1
+        refused = [answer for answer in answers if answer.status != 201]
+        assert [await problem(answer) for answer in refused] == [
+            (422, "command-id-reused") for _ in range(second != "viewer")
+        ]
 
     run(story)
 
