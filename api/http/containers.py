@@ -112,7 +112,7 @@ async def _keep_secrets(
     if not call.body.secrets:
         return ()
     loaded = await call.parts.handler.load(CONTAINERS, call.tenant, container_id)
-    known = {s.name: s for s in loaded.state.spec.secrets} if loaded.version else {}
+    known = {s.name: s for s in loaded.state.spec.secrets} if loaded.state else {}
     kept: list[SecretVariable] = []
     for name, value in sorted(call.body.secrets.items()):
         reference, hmac = await call.parts.secrets.put(call.tenant, value)
