@@ -202,8 +202,7 @@ class Broadcast:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await subscriber.slow.wait()
             except TimeoutError:
-                with suppress(StoreUnavailable):
-                    await self._key_ring.recheck(subscriber.principal)
+                await self._key_ring.recheck(subscriber.principal)
                 at = subscriber.position
                 subscriber.push(frame(b'{"position":%d}' % at), at)
                 continue

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -12,7 +12,10 @@ from api.http.app_keys import OPEN_STREAMS
 from api.http.auth import AuthenticationError
 from api.http.call import Call
 from api.http.open_streams import SEND_SECONDS
-from domain.errors import BlobDamaged, BlobMissing, DomainError, StoreUnavailable
+from domain.errors import BlobDamaged, BlobMissing, DomainError
+
+WRITE_BYTES = 131_072
+"""At once: a client that takes some kilobytes a second is slow, but it is not dropped."""
 
 _log = structlog.get_logger()
 
@@ -28,10 +31,11 @@ class Stream:
 
     async def write(self, piece: bytes) -> None:
         """Raises AuthenticationError, TimeoutError, ConnectionResetError."""
-        with suppress(StoreUnavailable):  # nobody can revoke a key meanwhile
+        view = memoryview(piece)
+        for start in range(0, len(view), WRITE_BYTES):
             await self._call.recheck()
-        async with asyncio.timeout(SEND_SECONDS):
-            await self._response.write(piece)
+            async with asyncio.timeout(SEND_SECONDS):
+                await self._response.write(view[start : start + WRITE_BYTES])
 
     async def end(self) -> None:
         async with asyncio.timeout(SEND_SECONDS):
