@@ -112,13 +112,15 @@ class StorageSettings(Section, frozen=True, kw_only=True):
 
 
 class AccessSettings(Section, frozen=True, kw_only=True):
-    """Requests per second and key or address, failures recorded per minute and address,
-    WebSockets open per key."""
+    """Requests per second and key or address; failures recorded per minute and key or address, and
+    of strangers in all; WebSockets, logs and downloads open per key. IPv6 addresses count by /64.
+    """
 
     requests_per_second_and_key: Positive = 200
     requests_per_second_and_address: Positive = 50
     recorded_failures_per_minute: Positive = 20
-    sockets_per_key: Positive = 1_000
+    recorded_failures_per_minute_in_all: Positive = 600
+    streams_per_key: Positive = 1_000
 
 
 class LoggingSettings(Section, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """Whether an image could be pulled, asked of an engine whose registry is ours to answer for."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.docker import DockerEngine
 from domain.errors import EngineOutcomeUnknown, ImageNotFound
@@ -20,17 +21,26 @@ async def test_what_the_registry_has_is_obtainable_and_what_it_lacks_is_not(benc
         for lacking in ("missing", "private"):
             reason = await why(f"{registry}/{lacking}:1")
             assert reason is not None
-            assert "its registry does not have it" in reason
+            assert "not to be had from its registry" in reason
         for obtainable in ("here", "busy"):
             assert await why(f"{registry}/{obtainable}:1") is None
 
 
 @on_docker
-async def test_without_a_registry_people_are_told_to_load_the_image(bench: Bench) -> None:
-    reason = await docker(bench).why_unobtainable("localhost:1/nothing:1")
-    assert reason is not None
-    assert "cannot reach its registry" in reason
-    assert "docker load" in reason
+async def test_what_the_engine_met_on_the_network_is_told_to_the_operator_alone(
+    bench: Bench,
+) -> None:
+    why = docker(bench).why_unobtainable
+    async with a_registry() as registry:
+        with capture_logs() as logged:
+            reasons = {
+                await why(reference)
+                for reference in (f"{registry}/missing:1", "localhost:1/nothing:1")
+            }
+    assert len(reasons) == 1
+    assert "docker load" in str(reasons)
+    assert logged[-1]["image"] == "localhost:1/nothing:1"
+    assert "refused" in logged[-1]["reason"]
 
 
 @on_docker
