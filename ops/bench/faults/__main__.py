@@ -40,6 +40,7 @@ def kills(*, count: int, containers: int, builds: int, seed: int, keep: Path | N
     for place, number in sorted(report.kills.items()):
         click.echo(f"{number:6}  killed: {place}")
     click.echo(f"{report.kills.total():6}  kills in {report.seconds:.0f} s")
+    click.echo(f"{report.statuses_lost:6}  more ends whose status the fork server lost")
     report.verdict.wrong += report.by_themselves
     sys.exit(show(report.verdict))
 

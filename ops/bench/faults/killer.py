@@ -15,6 +15,8 @@ REACH_SECONDS = 60.0
 MOST_PASSAGES = 4
 SHORTEST_LIFE, LONGEST_LIFE = 0.5, 3.0
 KILLED = -9
+STATUS_LOST = 255
+"""What the fork server says where it does not know how a process ended; ours never end so."""
 WORK_POINTS = tuple(point for point in CrashPoint if point is not CrashPoint.ANSWER_DUE)
 
 
@@ -51,7 +53,10 @@ class Plan:
 
 
 class Killer:
-    """done: kills by role and place. by_themselves: roles that ended without being killed."""
+    """done: kills by role and place. by_themselves: roles that ended without being killed.
+
+    statuses_lost: of how many nobody knows how they ended; their kills do not count.
+    """
 
     def __init__(self, service: HandRun, plan: Plan) -> None:
         self._service = service
@@ -64,6 +69,7 @@ class Killer:
         self._over = asyncio.Event()
         self.done: Counter[str] = Counter()
         self.by_themselves: list[str] = []
+        self.statuses_lost = 0
 
     async def run(self) -> None:
         """Until the plan is carried out. Every role runs afterwards."""
@@ -114,7 +120,9 @@ class Killer:
                 process.kill()
             await process.wait()
             return at_random
-        if process.returncode != KILLED:
+        if process.returncode == STATUS_LOST:
+            self.statuses_lost += 1
+        elif process.returncode != KILLED:
             self.by_themselves.append(f"{role} ended with {process.returncode}")
             await asyncio.sleep(1)
         return process.returncode == KILLED

@@ -24,6 +24,7 @@ IMAGES = "eulermaker/base"
 class KillsReport(msgspec.Struct, frozen=True, kw_only=True):
     kills: Counter[str]
     by_themselves: list[str]
+    statuses_lost: int
     seconds: float
     verdict: Verdict
 
@@ -70,6 +71,7 @@ async def _kill_under_load(
     return KillsReport(
         kills=killer.done,
         by_themselves=killer.by_themselves,
+        statuses_lost=killer.statuses_lost,
         seconds=time.monotonic() - began,
         verdict=verdict,
     )
