@@ -129,7 +129,7 @@ def _show_outcome(build: BuildDetails) -> None:
     for artifact in attempt.artifacts:
         click.echo(f"  {artifact.name}  {output.size(artifact.size)}  {artifact.digest}", err=True)
     if attempt.artifacts:
-        click.echo(f"Fetch them: eulermaker build fetch {build.build_id}", err=True)
+        click.echo(f"Fetch them: eulermaker build fetch {build.build_id} ./{build.name}", err=True)
     if attempt.image is not None:
         click.echo(f"  {attempt.image.image}  {attempt.image.image_id}", err=True)
     if attempt.failure is not None:

@@ -142,13 +142,22 @@ async def artifacts(client: ApiClient, *, build: str, attempt: int | None, as_js
     "directory", type=click.Path(file_okay=False, path_type=Path), default=Path(), required=False
 )
 @click.option("--attempt", type=click.IntRange(1), help="The last one unless given.")
+@click.option("--force", is_flag=True, help="Also replace files that have other content.")
 @client_command
 async def fetch(
-    client: ApiClient, *, build: str, directory: Path, attempt: int | None, as_json: bool
+    client: ApiClient,
+    *,
+    build: str,
+    directory: Path,
+    attempt: int | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Fetch what a build made into DIRECTORY, and verify each digest."""
     build_id = await find_build(client, build)
-    fetched = await fetch_artifacts(client, build_id, directory, attempt=attempt, shown=not as_json)
+    fetched = await fetch_artifacts(
+        client, build_id, directory, attempt=attempt, force=force, shown=not as_json
+    )
     if as_json:
         output.show_rows(fetched)
         return
