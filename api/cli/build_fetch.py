@@ -15,7 +15,9 @@ from api.cli.client import ApiClient
 from api.cli.packing import PIECE_BYTES, describe
 from api.cli.progress import progress
 from domain.builds.events import Artifact
+from domain.builds.state import ENDED
 from projections.answer import Answer
+from projections.build_rows import BuildDetails
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +25,29 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     digest: str
     size: int
+
+
+class NothingMade(click.ClickException):
+    """There are no files to fetch. The text says what there is instead, or why nothing."""
+
+    exit_code = exits.REFUSED
+
+    def __init__(self, build: BuildDetails, attempt: int | None = None) -> None:
+        chosen = build.attempts[(attempt or build.attempt) - 1]
+        said = f"Build {build.build_id} {chosen.phase.value}"
+        if chosen.image is not None:
+            text = (
+                f"{said}: it made no files but the image {chosen.image.image}."
+                f" Use it: {use_of_image(build.name, chosen.image.image)}"
+            )
+        elif chosen.phase in ENDED:
+            text = f"{said}: there is nothing to fetch. See: eulermaker build show {build.build_id}"
+        else:
+            text = (
+                f"Build {build.build_id} has not ended ({chosen.phase.value})."
+                f" Wait for it: eulermaker build log --follow {build.build_id}"
+            )
+        super().__init__(text)
 
 
 class WouldReplace(click.ClickException):
@@ -46,16 +71,33 @@ async def fetch_artifacts(
     force: bool = False,
     shown: bool = True,
 ) -> Sequence[Fetched]:
-    """Raises WouldReplace, before the first byte, unless it is forced."""
-    path = f"/v1/builds/{build_id}/artifacts"
-    found = await client.read(path, Answer[tuple[Artifact, ...]], {"attempt": attempt})
+    """Raises NothingMade; WouldReplace, before the first byte, unless it is forced."""
+    artifacts = await read_artifacts(client, build_id, attempt=attempt)
     if not force:
-        refuse_to_replace(found.value, directory)
+        refuse_to_replace(artifacts, directory)
     directory.mkdir(parents=True, exist_ok=True)
+    path = f"/v1/builds/{build_id}/artifacts"
     return [
         await _fetch(client, f"{path}/{artifact.name}", artifact, directory, attempt, shown=shown)
-        for artifact in found.value
+        for artifact in artifacts
     ]
+
+
+async def read_artifacts(
+    client: ApiClient, build_id: str, *, attempt: int | None = None
+) -> Sequence[Artifact]:
+    """Raises NothingMade."""
+    path = f"/v1/builds/{build_id}"
+    found = await client.read(
+        f"{path}/artifacts", Answer[tuple[Artifact, ...]], {"attempt": attempt}
+    )
+    if not found.value:
+        raise NothingMade((await client.read(path, Answer[BuildDetails])).value, attempt)
+    return found.value
+
+
+def use_of_image(name: str, image: str) -> str:
+    return f"eulermaker container run --name {name} --follow {image}"
 
 
 def refuse_to_replace(artifacts: Sequence[Artifact], directory: Path) -> None:
