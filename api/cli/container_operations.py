@@ -5,6 +5,7 @@ from typing import get_args
 import click
 
 from api.cli import output
+from api.cli.checked import NAME, bounds
 from api.cli.client import ApiClient
 from api.cli.names import find_container
 from api.cli.session import client_command
@@ -89,7 +90,7 @@ async def kill(client: ApiClient, *, container: str, signal: str, as_json: bool)
 
 @click.command("rename")
 @click.argument("container")
-@click.argument("name")
+@click.argument("name", type=NAME)
 @client_command
 async def rename(client: ApiClient, *, container: str, name: str, as_json: bool) -> None:
     """Call a container NAME from now on."""
@@ -100,7 +101,7 @@ async def rename(client: ApiClient, *, container: str, name: str, as_json: bool)
 @click.argument("container")
 @click.option("--memory", type=BYTES, help="Like 512M.")
 @click.option("--cpus", type=CPUS, help="Like 2 or 0.5.")
-@click.option("--pids", type=click.IntRange(1), help="Processes at most.")
+@click.option("--pids", type=click.IntRange(*bounds(Limits, "pids")), help="Processes at most.")
 @client_command
 async def limits(
     client: ApiClient,

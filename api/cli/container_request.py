@@ -6,6 +6,7 @@ from collections.abc import Collection
 import click
 
 from api.cli import output
+from api.cli.checked import IMAGE, NAME, PATH, VARIABLE
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
 from api.cli.patience import Patience
@@ -26,12 +27,16 @@ NEVER_RAN = 125
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
-@click.argument("image")
+@click.argument("image", type=IMAGE)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--name", required=True, help="What you call it.")
+@click.option("--name", type=NAME, required=True, help="What you call it.")
 @click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option(
-    "--secret", multiple=True, metavar="NAME", help="A variable whose value is asked for."
+    "--secret",
+    type=VARIABLE,
+    multiple=True,
+    metavar="NAME",
+    help="A variable whose value is asked for.",
 )
 @click.option("--memory", type=BYTES, default=DEFAULT.memory_bytes, help="Like 512M.")
 @click.option("--cpus", type=CPUS, default=DEFAULT.cpu_millis, help="Like 2 or 0.5.")
@@ -43,7 +48,7 @@ NEVER_RAN = 125
     help="isolated: one of its own, with a way out.",
 )
 @click.option("--user", help="As whom its command runs.")
-@click.option("--workdir", help="Where its command runs.")
+@click.option("--workdir", type=PATH, help="Where its command runs.")
 @click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
 @click.option("--start/--no-start", default=True, help="Or only create it.")
 @client_command
@@ -133,5 +138,5 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
         name, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"--env {text} should be NAME=VALUE.")
-        pairs[name] = value
+        pairs[VARIABLE.convert(name, None, None)] = value
     return pairs

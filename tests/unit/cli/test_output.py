@@ -40,7 +40,8 @@ def test_what_has_not_ended_took_no_time_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("512M", 512 * 1024**2), ("1.5GiB", 3 * 512 * 1024**2), ("10", 10)]
+    ("text", "count"),
+    [("512M", 512 * 1024**2), ("1.5GiB", 3 * 512 * 1024**2), ("10000000", 10_000_000)],
 )
 def test_sizes_are_read_as_people_write_them(text: str, count: int) -> None:
     assert BYTES.convert(text, None, None) == count
