@@ -4,6 +4,7 @@ import click
 import msgspec
 
 from api.cli import exits
+from api.cli.output import terminal_safe
 
 UNAUTHENTICATED = 401
 FORBIDDEN = 403
@@ -27,7 +28,7 @@ class ServiceRefused(click.ClickException):
 
     def __init__(self, problem: Problem) -> None:
         text = problem.detail or problem.title or f"The service answered {problem.status}."
-        super().__init__(text)
+        super().__init__(terminal_safe(text))
         self.problem = problem
 
 
