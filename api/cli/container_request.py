@@ -26,7 +26,7 @@ PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True})
+@click.command("run", context_settings={"allow_interspersed_args": False})
 @click.argument("image", type=IMAGE)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--name", type=NAME, required=True, help="What you call it.")
@@ -111,6 +111,9 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
         reason = "It was removed before it ended." if removed else "It did not run."
         click.echo(output.terminal_safe(ended.failure or reason), err=True)
         return NEVER_RAN
+    if ended.out_of_memory:
+        limit = output.size(ended.limits.memory_bytes)
+        click.echo(f"It was killed: it needs more memory than {limit}. Raise --memory.", err=True)
     return ended.exit_code
 
 

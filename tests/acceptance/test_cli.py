@@ -105,6 +105,8 @@ def test_the_secret_of_a_removed_container_is_erased_and_its_history_says_so(
         stdin="correct horse\n",
     )
     assert started.returncode == 0, started.stderr
+    refused = service.run("container", "remove", "keeper")
+    assert "Stop it first, or add --force." in refused.stderr
     assert service.run("container", "remove", "keeper", "--force").returncode == 0
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not service.json("container", "show", "keeper")["value"]["secrets_erased"]:

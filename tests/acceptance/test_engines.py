@@ -38,7 +38,7 @@ class Operator:
         return words in (await self.run(*arguments))[1]
 
     async def status_of_container(self) -> str:
-        _, said = await self.run("container", "list", "--json")
+        _, said = await self.run("container", "list", "--all", "--json")
         return next((row["status"] for row in map(json.loads, said.splitlines())), "")
 
 

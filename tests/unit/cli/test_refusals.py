@@ -6,6 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from api.cli import exits
+from api.cli.container_request import run
 from api.cli.main import cli
 from api.cli.sizes import BYTES, CPUS
 
@@ -16,7 +18,7 @@ RUN = ("container", "run")
 def refusal(*arguments: str | Path) -> str:
     """Whatever would be sent could not arrive, and would be told so."""
     result = CliRunner(env=NOWHERE).invoke(cli, [str(each) for each in arguments])
-    assert result.exit_code not in {0, 1, 69}, result.output
+    assert result.exit_code not in {0, 1, exits.UNAVAILABLE}, result.output
     return " ".join(result.stderr.split())
 
 
@@ -76,3 +78,14 @@ def test_what_is_no_number_is_no_number_of_processors(text: str) -> None:
 
 def test_the_least_that_a_container_may_have_is_taken() -> None:
     assert BYTES.convert("6M", None, None) == 6 * 1024**2
+
+
+def test_limits_that_change_nothing_are_refused() -> None:
+    assert "Nothing would change" in refusal("container", "limits", "web")
+
+
+def test_what_stands_behind_the_image_is_the_command() -> None:
+    """`perl -e …` is no --env of ours."""
+    words = ["perl", "-e", "print 1", "--unknown"]
+    parsed = run.make_context("run", ["--name", "x", "image", *words]).params
+    assert (parsed["command"], parsed["env"]) == (tuple(words), ())
