@@ -1,6 +1,7 @@
 """`container run` and `container request`: the same request, started at once or not."""
 
 import asyncio
+import sys
 from collections.abc import Collection
 
 import click
@@ -36,7 +37,7 @@ NEVER_RAN = 125
     type=VARIABLE,
     multiple=True,
     metavar="NAME",
-    help="A variable whose value is asked for.",
+    help="A variable whose value is asked for, or is the next line of stdin.",
 )
 @click.option("--memory", type=BYTES, default=DEFAULT.memory_bytes, help="Like 512M.")
 @click.option("--cpus", type=CPUS, default=DEFAULT.cpu_millis, help="Like 2 or 0.5.")
@@ -86,7 +87,7 @@ async def run(
         network="isolated" if network == "isolated" else "none",
         limits=Limits(memory_bytes=memory, cpu_millis=cpus, pids=DEFAULT.pids),
     )
-    secrets = {each: click.prompt(each, hide_input=True, err=True) for each in secret}
+    secrets = {each: _ask(each) for each in secret}
     body = {"spec": spec, "secrets": secrets, "start": start}
     answer = await client.command("/v1/containers", body)
     container_id = output.decode(answer, Accepted).id
@@ -133,6 +134,16 @@ async def read_container_outcome(
             return found
         await asyncio.sleep(PAUSE_SECONDS)
     raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")
+
+
+def _ask(variable: str) -> str:
+    if sys.stdin.isatty():
+        value: str = click.prompt(variable, hide_input=True, err=True)
+        return value
+    line = sys.stdin.readline()
+    if not line:
+        raise click.UsageError(f"--secret {variable} is to be a line of stdin, which has ended.")
+    return line.removesuffix("\n")
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -104,7 +104,7 @@ def test_the_secret_of_a_removed_container_is_erased_and_its_history_says_so(
         *("sleep", "600"),
         stdin="correct horse\n",
     )
-    assert started.returncode == 0, started.stderr
+    assert (started.returncode, started.stderr) == (0, "")
     refused = service.run("container", "remove", "keeper")
     assert "Stop it first, or add --force." in refused.stderr
     assert service.run("container", "remove", "keeper", "--force").returncode == 0

@@ -89,3 +89,8 @@ def test_what_stands_behind_the_image_is_the_command() -> None:
     words = ["perl", "-e", "print 1", "--unknown"]
     parsed = run.make_context("run", ["--name", "x", "image", *words]).params
     assert (parsed["command"], parsed["env"]) == (tuple(words), ())
+
+
+def test_a_secret_that_stdin_lacks_is_refused_and_not_empty() -> None:
+    said = refusal(*RUN, "--name", "x", "--secret", "PASSWORD", "image")
+    assert "--secret PASSWORD is to be a line of stdin, which has ended." in said
