@@ -136,7 +136,9 @@ def test_the_log_is_verified_while_the_service_runs(service: Started, tmp_path: 
     assert service.run("verify").returncode == 0
     result = service.run("verify", "--checkpoint", forged)
     assert result.returncode == 1
-    assert "First bad position: 1" in result.stdout
+    assert "Bad at position 1 or before it (rewritten)" in result.stdout
+    assert "or the checkpoint is of another service" in result.stdout
+    assert "Good up to" not in result.stdout
 
 
 def test_doctor_finds_nothing_wrong(service: Started) -> None:
