@@ -1,7 +1,7 @@
 """A list has as many rows as are wanted, over as many pages as that takes."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from aiohttp import web
@@ -21,13 +21,12 @@ async def numbers(request: web.Request) -> web.Response:
     return web.Response(body=msgspec.json.encode(page))
 
 
-def listed(limit: int, least: int | None = None) -> Sequence[int]:
+def listed(limit: int, wanted: Callable[[int], bool] | None = None) -> Sequence[int]:
     async def story() -> Sequence[int]:
         app = web.Application()
         app.router.add_get("/numbers", numbers)
         async with TestServer(app) as server:
             address = ServiceAddress(url=str(server.make_url("")).rstrip("/"), key="k")
-            wanted = None if least is None else lambda row: row >= least
             async with ApiClient(address) as client:
                 return await read_pages(client, "/numbers", int, {}, limit=limit, wanted=wanted)
 
@@ -40,5 +39,5 @@ def test_no_more_rows_are_read_than_are_wanted() -> None:
 
 
 def test_rows_that_are_not_wanted_do_not_count() -> None:
-    assert listed(3, least=700) == [700, 701, 702]
-    assert listed(500, least=998) == [998, 999]
+    assert listed(3, lambda row: row >= 700) == [700, 701, 702]
+    assert listed(500, lambda row: row >= 998) == [998, 999]
