@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from api.cli import output
 from api.cli.build_follow import follow_build, interrupted_follow
-from api.cli.checked import BUILD_ARGUMENT, FILE_NAME, IMAGE, NAME, bounds
+from api.cli.checked import BUILD_ARGUMENT, DOCKERFILE, FILE_NAME, IMAGE, NAME, TARGET, bounds
 from api.cli.client import ApiClient
 from api.cli.packing import LocalFile, describe, pack_context
 from api.cli.session import client_command
@@ -35,8 +35,10 @@ ONLY_FOR_RPMS = ("base_image",)
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Build an image from this directory instead of an RPM.",
 )
-@click.option("--dockerfile", default="Dockerfile", show_default=True, help="With --image.")
-@click.option("--target", default="", help="The stage to build, with --image.")
+@click.option(
+    "--dockerfile", type=DOCKERFILE, default="Dockerfile", show_default=True, help="With --image."
+)
+@click.option("--target", type=TARGET, default="", help="The stage to build, with --image.")
 @click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="With --image.")
 @click.option("--no-cache", is_flag=True, help="Repeat every step, with --image.")
 @click.option("--name", type=NAME, help="The build's name; else after the spec or directory.")

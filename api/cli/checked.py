@@ -1,12 +1,12 @@
 """Options held to the domain's own rules before anything is sent, and refused in words."""
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import click
 import msgspec
 
-from domain.builds.spec import BuildArgument, FileName
-from domain.containers.spec import AbsolutePath, ImageReference, Name, Variable
+from domain.builds.spec import BuildArgument, FileName, ImageSource
+from domain.containers.spec import AbsolutePath, ContainerSpec, ImageReference, Name, Variable
 
 
 class Checked(click.ParamType[str]):
@@ -46,6 +46,25 @@ FILE_NAME = Checked(
     "file",
     FileName,
     "cannot be a source: rename it to letters, digits and '_', '+', '~', '^', '.' and '-'.",
+)
+
+
+def _rule_of(kind: type[msgspec.Struct], field: str) -> Any:
+    return get_type_hints(kind, include_extras=True)[field]
+
+
+USER = Checked(
+    "user",
+    _rule_of(ContainerSpec, "user"),
+    "is no user: a name or number of letters, digits, '_', '.' and '-', or USER:GROUP.",
+)
+TARGET = Checked(
+    "stage", _rule_of(ImageSource, "target"), "is no stage: letters, digits, '_', '.' and '-'."
+)
+DOCKERFILE = Checked(
+    "file",
+    _rule_of(ImageSource, "dockerfile"),
+    "is no path in the context: relative, of letters, digits, '_', '.', '-' and '/'.",
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import click
 
 from api.cli import output
-from api.cli.checked import IMAGE, NAME, PATH, VARIABLE
+from api.cli.checked import IMAGE, NAME, PATH, USER, VARIABLE
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
 from api.cli.patience import Patience
@@ -48,7 +48,7 @@ NEVER_RAN = 125
     show_default=True,
     help="isolated: one of its own, with a way out.",
 )
-@click.option("--user", help="As whom its command runs.")
+@click.option("--user", type=USER, help="As whom its command runs.")
 @click.option("--workdir", type=PATH, help="Where its command runs.")
 @click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
 @click.option("--start/--no-start", default=True, help="Or only create it.")

@@ -74,6 +74,12 @@ def test_events_are_told_from_any_position_on(service: Started) -> None:
     assert first == [1, 2]
 
 
+def test_events_that_nobody_recorded_yet_are_refused_in_words(service: Started) -> None:
+    result = service.run("events", "tail", "--from", "99999999")
+    assert result.returncode == 65
+    assert "has not reached position 99999999" in result.stderr
+
+
 def test_a_build_that_cannot_be_parsed_fails_with_its_reason(
     service: Started, tmp_path: Path
 ) -> None:
@@ -84,6 +90,9 @@ def test_a_build_that_cannot_be_parsed_fails_with_its_reason(
     assert result.returncode == 1, result.stderr
     assert "it will fail" in result.stdout + result.stderr
     assert "the package's fault" in result.stdout
+    fetched = service.run("build", "fetch", "context", tmp_path / "made")
+    assert fetched.returncode == 65
+    assert "failed: there is nothing to fetch" in fetched.stderr
 
 
 def test_a_killed_role_is_started_again(service: Started) -> None:

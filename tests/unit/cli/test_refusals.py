@@ -62,6 +62,7 @@ def test_a_name_is_never_changed_in_silence(spec: Path, name: str) -> None:
         (["--cpus", "0"], "'--cpus': 0 is not between 0.01 and 1024."),
         (["--memory", "1K"], "'--memory': 1K is not between 6.0 MiB and 1.0 TiB."),
         (["--workdir", "tmp"], "'--workdir': 'tmp' is no path here"),
+        (["--user", "a b"], "'--user': 'a b' is no user"),
         (["--env", "A B=1"], "'A B' is no variable"),
         (["--secret", "1A"], "'--secret': '1A' is no variable"),
     ],
@@ -78,6 +79,16 @@ def test_what_is_no_number_is_no_number_of_processors(text: str) -> None:
 
 def test_the_least_that_a_container_may_have_is_taken() -> None:
     assert BYTES.convert("6M", None, None) == 6 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "options", [["--dockerfile", "../Dockerfile"], ["--target", "a b"], ["--build-arg", "A B=1"]]
+)
+def test_what_an_image_is_made_of_is_checked_here(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "Dockerfile").touch()
+    assert f"{options[1].partition('=')[0]!r} is no" in refusal(
+        "build", "submit", "--image", tmp_path, *options
+    )
 
 
 def test_limits_that_change_nothing_are_refused() -> None:
