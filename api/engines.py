@@ -15,6 +15,8 @@ async def engine(settings: Settings) -> AsyncGenerator[DockerEngine]:
         certificates=settings.engine.cert_path or None,
     )
     async with await DockerEngine.open(
-        address, network_pool=settings.engine.network_pool
+        address,
+        network_pool=settings.engine.network_pool,
+        log_bytes=settings.storage.max_log_bytes,
     ) as opened:
         yield opened

@@ -101,22 +101,26 @@ class StorageSettings(Section, frozen=True, kw_only=True):
 
     unused_blob_seconds: what no event mentions is deleted when nobody has asked for it for so
     long. Never less than an hour: a request that was begun must come to its end within it.
+    max_log_bytes: of a build step, which fails beyond it, and of a container, which goes on.
     """
 
     directory: str = ""
     unused_blob_seconds: Annotated[int, Meta(ge=3_600, le=366 * 86_400)] = 86_400
+    max_log_bytes: Positive = 64 * MEBIBYTE
     max_blob_bytes: Positive = 4096 * MEBIBYTE
     max_context_bytes: Positive = 1024 * MEBIBYTE
 
 
 class AccessSettings(Section, frozen=True, kw_only=True):
-    """Requests per second and key or address, failures recorded per minute and address,
-    WebSockets open per key."""
+    """Requests per second and key or address; failures recorded per minute and key or address, and
+    of strangers in all; WebSockets, logs and downloads open per key. IPv6 addresses count by /64.
+    """
 
     requests_per_second_and_key: Positive = 200
     requests_per_second_and_address: Positive = 50
     recorded_failures_per_minute: Positive = 20
-    sockets_per_key: Positive = 1_000
+    recorded_failures_per_minute_in_all: Positive = 600
+    streams_per_key: Positive = 1_000
 
 
 class LoggingSettings(Section, frozen=True, kw_only=True):

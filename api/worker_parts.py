@@ -53,8 +53,10 @@ def workers(
     crash = CrashPoints(parts.settings.testing.crash_at)
     reporter = Reporter(parts.handler, parts.clock)
 
+    limits = LogLimits(max_bytes=parts.settings.storage.max_log_bytes)
+
     def followers(tenant: str, subject: str) -> LogFollower:
-        return LogFollower(logs=parts.logs, tenant=tenant, subject=subject, limits=LogLimits())
+        return LogFollower(logs=parts.logs, tenant=tenant, subject=subject, limits=limits)
 
     binding = EngineBinding(
         engine=docker, handler=parts.handler, reporter=reporter, registry=parts.registry

@@ -7,7 +7,7 @@ from adapters.docker.containers import Containers, container_path
 from adapters.docker.streams import CHUNK_BYTES, StreamClient, StreamRequest, reply_of
 from domain.errors import EngineOutcomeUnknown
 
-TRANSFER_SECONDS = 3600
+TRANSFER_SECONDS = 1_500  # an effect has 1,800, and must be able to say what took so long
 SILENCE_SECONDS = 300
 
 

@@ -1,4 +1,4 @@
-"""Images from a Dockerfile by the classic builder: the one that honours limits.
+"""Images from a Dockerfile by the classic builder: the one that honours limits of memory and CPU.
 
 The engine does not apply a .dockerignore to a context that comes by its API: the client must.
 """
@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 import msgspec
 
 from adapters.docker import wire
+from adapters.docker.build_pids import bounded_pids
+from adapters.docker.control import ControlClient
 from adapters.docker.errors import refused
 from adapters.docker.events import lines_of
 from adapters.docker.streams import StreamClient, StreamRequest, reply_of
@@ -20,11 +22,18 @@ _BAD_REQUEST = 400
 
 
 async def build_classic(
-    streams: StreamClient, request: ImageBuildRequest, context: AsyncIterator[bytes]
+    streams: StreamClient,
+    control: ControlClient,
+    request: ImageBuildRequest,
+    context: AsyncIterator[bytes],
 ) -> AsyncGenerator[BuildOutput]:
     """Ends with the image's id or an error; closing it closes the connection, which cancels."""
-    opening = StreamRequest(method="POST", path="/build", query=build_query(request))
-    async with streams.open(opening, body=context) as response:
+    opening = StreamRequest(method="POST", path="/build", query=_query(request))
+    async with (
+        bounded_pids(streams, control, request) as bounding,
+        streams.open(opening, body=context) as response,
+    ):
+        bounding.add_done_callback(lambda _: response.close())  # no step runs without its limit
         if response.status == _BAD_REQUEST:  # the file itself is wrong: a failure of the build
             yield BuildOutput(stream="stderr", error=(await reply_of(response)).message)
             return
@@ -44,14 +53,14 @@ async def build_classic(
     yield BuildOutput(image_id=image_id)
 
 
-def build_query(request: ImageBuildRequest) -> dict[str, str]:
+def _query(request: ImageBuildRequest) -> dict[str, str]:
     return {
         "t": request.tag,
         "dockerfile": request.dockerfile,
         "target": request.target,
         "buildargs": _json(request.arguments),
         "labels": _json(request.labels),
-        "networkmode": "default",
+        "networkmode": request.network,
         "nocache": str(int(not request.cache)),
         "rm": "1",
         "forcerm": "1",

@@ -8,12 +8,12 @@ from domain.containers.spec import Limits
 from domain.ports import EngineContainerSpec
 
 NANO_CPUS_PER_MILLI = 1_000_000
-# Logs are read again and again, so the engine must neither rotate nor drop them, whatever its own
-# configuration says; it knows no word for "no limit" here, and this is an exabyte.
-KEEP_WHOLE_LOG = {"max-size": "1000p", "mode": "blocking"}
+FILE_BYTES_PER_LOG_BYTE = 80
+"""An empty line is one byte of log, and 71 of the engine's file with its stream and time."""
 
 
-def create_body(spec: EngineContainerSpec) -> dict[str, object]:
+def create_body(spec: EngineContainerSpec, *, log_bytes: int) -> dict[str, object]:
+    """log_bytes: how much of its log is kept from the first byte on."""
     return {
         "Image": spec.image,
         "Cmd": spec.command or None,
@@ -23,7 +23,7 @@ def create_body(spec: EngineContainerSpec) -> dict[str, object]:
         "WorkingDir": spec.working_directory or "",
         "Labels": spec.labels,
         "StopTimeout": spec.stop_grace_seconds,
-        "HostConfig": _host_config(spec),
+        "HostConfig": {**_host_config(spec), "LogConfig": _log_config(log_bytes)},
     }
 
 
@@ -49,5 +49,12 @@ def _host_config(spec: EngineContainerSpec) -> dict[str, object]:
         "Tmpfs": dict.fromkeys(spec.tmpfs, "rw,noexec,nosuid,nodev,mode=1777"),
         "Init": spec.init,
         "RestartPolicy": {"Name": "no"},
-        "LogConfig": {"Type": "json-file", "Config": KEEP_WHOLE_LOG},
     }
+
+
+def _log_config(log_bytes: int) -> dict[str, object]:
+    """Whatever the engine's own configuration says. Logs are read from the first byte again and
+    again, so none may be dropped that is kept; only beyond that is the one file begun anew."""
+    size = log_bytes * FILE_BYTES_PER_LOG_BYTE
+    config = {"max-size": str(size), "max-file": "1", "mode": "blocking"}
+    return {"Type": "json-file", "Config": config}

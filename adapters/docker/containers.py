@@ -39,8 +39,9 @@ def container_path(name: str, verb: str = "") -> str:
 
 
 class Containers:
-    def __init__(self, control: ControlClient) -> None:
+    def __init__(self, control: ControlClient, *, log_bytes: int) -> None:
         self._control = control
+        self._log_bytes = log_bytes
 
     async def create(self, spec: EngineContainerSpec) -> EngineContainer:
         container_path(spec.name)
@@ -48,7 +49,7 @@ class Containers:
             "POST",
             "/containers/create",
             query={"name": spec.name},
-            body=create_body(spec),
+            body=create_body(spec, log_bytes=self._log_bytes),
             timeout_seconds=START_SECONDS,
         )
         if reply.ok:

@@ -9,7 +9,6 @@ import msgspec
 from adapters.docker import wire
 from adapters.docker.address import Endpoint, EngineAddress, endpoint, ssh_destination
 from adapters.docker.archives import get_files, put_files
-from adapters.docker.buildkit import Progress, build_with_buildkit
 from adapters.docker.classic_build import build_classic
 from adapters.docker.containers import Containers
 from adapters.docker.control import ControlClient
@@ -37,6 +36,7 @@ from domain.ports import (
 )
 
 NETWORK_POOL = "10.213.0.0/16"
+LOG_BYTES = 64 * 1024**2
 
 
 class DockerEngine:
@@ -46,23 +46,38 @@ class DockerEngine:
     """
 
     def __init__(
-        self, where: Endpoint, relay: SshRelay | None = None, *, network_pool: str = NETWORK_POOL
+        self,
+        where: Endpoint,
+        relay: SshRelay | None = None,
+        *,
+        network_pool: str = NETWORK_POOL,
+        log_bytes: int = LOG_BYTES,
     ) -> None:
         self._relay = relay
         self._control = ControlClient(where)
         self._streams = StreamClient(where, self._control)
-        self._containers = Containers(self._control)
+        self._containers = Containers(self._control, log_bytes=log_bytes)
         self._images = Images(self._control, self._streams, self._containers)
         self._networks = Networks(self._control, SubnetPool(network_pool))
 
     @classmethod
-    async def open(cls, address: EngineAddress, *, network_pool: str = NETWORK_POOL) -> Self:
-        """network_pool: what our networks get their addresses from. Raises ValueError."""
+    async def open(
+        cls,
+        address: EngineAddress,
+        *,
+        network_pool: str = NETWORK_POOL,
+        log_bytes: int = LOG_BYTES,
+    ) -> Self:
+        """network_pool: what our networks get their addresses from. Raises ValueError.
+
+        log_bytes: how much of a container's log can always be read, from the first byte on.
+        """
         destination = ssh_destination(address)
         if destination is None:
-            return cls(endpoint(address), network_pool=network_pool)
+            return cls(endpoint(address), network_pool=network_pool, log_bytes=log_bytes)
         relay = SshRelay(destination)
-        return cls(Endpoint(socket=await relay.start()), relay, network_pool=network_pool)
+        where = Endpoint(socket=await relay.start())
+        return cls(where, relay, network_pool=network_pool, log_bytes=log_bytes)
 
     async def close(self) -> None:
         await self._streams.close()
@@ -167,10 +182,4 @@ class DockerEngine:
     def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]
     ) -> AsyncGenerator[BuildOutput]:
-        return build_classic(self._streams, request, context)
-
-    def build_image_with_buildkit(
-        self, request: ImageBuildRequest, context: AsyncIterator[bytes]
-    ) -> AsyncGenerator[Progress]:
-        """Beyond the port: steps with times and cache hits, and no limits at all."""
-        return build_with_buildkit(self._streams, request, context)
+        return build_classic(self._streams, self._control, request, context)

@@ -18,15 +18,20 @@ async def read_events(
     streams: StreamClient, *, labels: dict[str, str], since: datetime
 ) -> AsyncGenerator[EngineEvent]:
     filters = {"type": ["container"], "label": [f"{k}={v}" for k, v in labels.items()]}
-    query = {
-        "since": f"{(since - BACKLOG).timestamp():.6f}",
-        "filters": msgspec.json.encode(filters).decode(),
-    }
-    async with streams.open(StreamRequest(path="/events", query=query)) as response:
+    async with streams.open(events_request(filters, since=since)) as response:
         if not response.ok:
             raise refused(await reply_of(response))
         async for line in lines_of(response.content.iter_any()):
             yield wire.event(line)
+
+
+def events_request(filters: dict[str, list[str]], *, since: datetime) -> StreamRequest:
+    """Its answer has all that happens from then on, and a little of before."""
+    query = {
+        "since": f"{(since - BACKLOG).timestamp():.6f}",
+        "filters": msgspec.json.encode(filters).decode(),
+    }
+    return StreamRequest(path="/events", query=query)
 
 
 async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -17,11 +17,11 @@ from domain.errors import EngineOutcomeUnknown, EngineRefused, ImageNotFound
 from domain.ports import EngineImage
 
 COMMIT_SECONDS = 900
-PULL_SECONDS = 3600
+PULL_SECONDS = 1_500  # an effect has 1,800, and must be able to say what took so long
 PULL_SILENCE_SECONDS = 300
-# What engines and registries say when asking again is useless: it is not there, not for us, or
-# this engine cannot reach its registry at all, as where everything is loaded by hand.
-_USELESS = ("not found", "denied", "unauthorized", "manifest unknown", "name unknown", "dial tcp")
+# What registries say when asking again is useless: it is not there, or not for us. A registry that
+# cannot be reached says nothing; where there is none, `registry.why_unobtainable` tells beforehand.
+_USELESS = ("not found", "denied", "unauthorized", "manifest unknown", "name unknown")
 _LOGINS: Any = auth  # its stubs leave out the types
 
 

@@ -1,7 +1,8 @@
 """Whether an image could be pulled, as the engine learns it from the image's registry."""
 
 import asyncio
-from http import HTTPStatus
+
+import structlog
 
 from adapters.docker.errors import Reply
 from adapters.docker.images import registry_auth
@@ -10,6 +11,13 @@ from adapters.docker.streams import StreamClient, StreamRequest, reply_of
 ANSWER_SECONDS = 5
 # A registry that says so has the image, or may have it in a moment.
 _PASSING = ("toomanyrequests", "received unexpected http status: 5")
+# The same words for all reasons: what the engine met on the network is not for clients to explore.
+_NOT_TO_BE_HAD = (
+    "The engine does not have it, and it is not to be had from its registry: check the name, or"
+    " load the image by `docker load` or `docker import`."
+)
+
+_log = structlog.get_logger("docker")
 
 
 async def why_unobtainable(streams: StreamClient, reference: str) -> str | None:
@@ -20,21 +28,16 @@ async def why_unobtainable(streams: StreamClient, reference: str) -> str | None:
     )
     try:
         async with asyncio.timeout(ANSWER_SECONDS), streams.open(request) as response:
-            return _reason(await reply_of(response))
+            reason = _reason(await reply_of(response))
     except TimeoutError:
-        return _unreachable(f"it did not answer within {ANSWER_SECONDS} s")
+        reason = f"no answer within {ANSWER_SECONDS} s"
+    if reason is None:
+        return None
+    _log.info("an image is not to be had", image=reference, reason=reason)
+    return _NOT_TO_BE_HAD
 
 
 def _reason(reply: Reply) -> str | None:
     if reply.ok or any(word in reply.message.lower() for word in _PASSING):
         return None
-    if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "The engine does not have it, and its registry does not have it for us."
-    return _unreachable(reply.message)
-
-
-def _unreachable(reason: str) -> str:
-    return (
-        "The engine does not have it and cannot reach its registry:"
-        f" load the image by `docker load` or `docker import`. ({reason})"
-    )
+    return reply.message

@@ -239,6 +239,9 @@ class InMemoryContainerEngine:
         with self._call("build_image", request.tag):
             async for _ in context:
                 pass
+            if request.network not in self.networks:
+                yield BuildOutput(stream="stderr", error=f"network {request.network} not found")
+                return
             async for output in self.images.build(request, self.image_program):
                 yield output
 

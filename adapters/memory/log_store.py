@@ -12,6 +12,7 @@ from domain.ports import LogChunk
 class _Log:
     chunks: list[LogChunk] = field(default_factory=list[LogChunk])
     closed: bool = False
+    lost: bool = False
 
     @property
     def end(self) -> int:
@@ -48,8 +49,13 @@ class InMemoryLogStore:
     async def read(
         self, tenant: str, subject: str, *, from_offset: int = 0, limit_bytes: int = 1_048_576
     ) -> Sequence[LogChunk]:
-        chunks = self._logs.get((tenant, subject), _Log()).chunks
+        log = self._logs.get((tenant, subject), _Log())
+        chunks = () if log.lost else log.chunks
         return cut([chunk for chunk in chunks if end_of(chunk) > from_offset], limit_bytes)
+
+    def lose(self, tenant: str, subject: str) -> None:
+        """The content, but not that it was there: as a bad disk would."""
+        self._logs[tenant, subject].lost = True
 
     async def erase(self, tenant: str, subject: str) -> None:
         """Everything of it, as if it had never been."""

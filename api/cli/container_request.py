@@ -46,7 +46,7 @@ NEVER_RAN = 125
     type=click.Choice(["none", "isolated"]),
     default="none",
     show_default=True,
-    help="isolated: one of its own, with a way out.",
+    help="isolated: one of its own, with a way out and to the engine's machine.",
 )
 @click.option("--user", type=USER, help="As whom its command runs.")
 @click.option("--workdir", type=PATH, help="Where its command runs.")

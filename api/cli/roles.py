@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -57,8 +58,15 @@ def _run(role: RoleMain, data_dir: Path, *, supervised: bool) -> None:
     except SettingsError as error:
         raise click.ClickException(str(error)) from error
     collect_less_often()
+    allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_stopped(role(settings), supervised=supervised))
+
+
+def allow_many_files() -> None:
+    """As many as an administrator allows: each client holds one, and the usual limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _until_stopped(role: Awaitable[None], *, supervised: bool) -> None:

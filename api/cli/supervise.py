@@ -8,11 +8,12 @@ import contextlib
 import os
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from adapters.embedded.supervisor import EmbeddedServer
+from api.cli.role_log import keep_small, last_lines, open_log
 from api.cli.steps import say
 
 FIRST_PAUSE_SECONDS = 0.2
@@ -20,8 +21,8 @@ LONGEST_PAUSE_SECONDS = 10.0
 STEADY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 LOOK_SECONDS = 0.5
+LOG_LOOK_SECONDS = 60.0
 LAST_WORDS = 5
-KEPT_LOG_BYTES = 20 * 1024 * 1024
 
 T = TypeVar("T")
 
@@ -89,15 +90,29 @@ class RoleKeeper:
         finally:
             os.close(reading)
         try:
-            return await process.wait()
+            return await self._wait(process)
         except asyncio.CancelledError:
             await _end(process)
             raise
         finally:
             os.close(writing)
 
+    async def _wait(self, process: asyncio.subprocess.Process) -> int:
+        while True:
+            try:
+                async with asyncio.timeout(LOG_LOOK_SECONDS):
+                    return await process.wait()
+            except TimeoutError:
+                await self._keep_log_small()
+
+    async def _keep_log_small(self) -> None:
+        try:
+            await finish(asyncio.to_thread(keep_small, self._role.log))
+        except OSError as error:
+            say(f"{self._role.log} cannot be kept small: {error}")
+
     async def _start(self, stdin: int) -> asyncio.subprocess.Process:
-        with _open_log(self._role.log) as log:
+        with open_log(self._role.log) as log:
             return await asyncio.create_subprocess_exec(
                 *self._role.command,
                 stdin=stdin,
@@ -157,20 +172,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def _how_it_ended(code: int) -> str:
     return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-
-
-def _open_log(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > KEPT_LOG_BYTES:
-        path.replace(path.with_suffix(".previous.log"))
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 16_384))
-            return file.read().decode(errors="replace").splitlines()[-count:]
-    except OSError:
-        return []

@@ -5,7 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
-from api.http.app_keys import BROADCAST, CONTEXT_CHECKS, KEY_RING, OPENAPI, PARTS, STOPPING
+from api.http.app_keys import (
+    BROADCAST,
+    CONTEXT_CHECKS,
+    KEY_RING,
+    OPEN_STREAMS,
+    OPENAPI,
+    PARTS,
+    STOPPING,
+)
 from api.http.auth import KeyRing
 from api.http.broadcast import Broadcast
 from api.http.contexts import CHECKS_AT_ONCE
@@ -13,6 +21,7 @@ from api.http.endpoint import endpoint
 from api.http.headers import add_headers
 from api.http.metrics import HttpMetrics
 from api.http.observed import observed
+from api.http.open_streams import OpenStreams
 from api.http.openapi import openapi_document
 from api.http.parts import HttpParts
 from api.http.route import Route
@@ -37,6 +46,7 @@ def create_app(parts: HttpParts, routes: Sequence[Route] = ROUTES) -> web.Applic
     app[PARTS] = parts
     app[KEY_RING] = KeyRing(parts.handler, parts.queries, parts.clock)
     app[BROADCAST] = Broadcast(parts.tail, parts.store, app[KEY_RING])
+    app[OPEN_STREAMS] = OpenStreams(parts.settings.access.streams_per_key)
     app[STOPPING] = asyncio.Event()
     app[CONTEXT_CHECKS] = asyncio.Semaphore(CHECKS_AT_ONCE)
     app[OPENAPI] = openapi_document(routes)

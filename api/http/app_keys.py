@@ -6,11 +6,13 @@ from aiohttp import web
 
 from api.http.auth import KeyRing
 from api.http.broadcast import Broadcast
+from api.http.open_streams import OpenStreams
 from api.http.parts import HttpParts
 
 PARTS = web.AppKey("parts", HttpParts)
 KEY_RING = web.AppKey("key_ring", KeyRing)
 BROADCAST = web.AppKey("broadcast", Broadcast)
+OPEN_STREAMS = web.AppKey("open_streams", OpenStreams)
 STOPPING = web.AppKey("stopping", asyncio.Event)
 CONTEXT_CHECKS = web.AppKey("context_checks", asyncio.Semaphore)
 OPENAPI = web.AppKey("openapi", bytes)

@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from domain.access.roles import Role
 from domain.access.state import Key
 from domain.application.aggregates import KEYS
 from domain.application.command_handler import CommandHandler
+from domain.errors import StoreUnavailable
 from domain.event import DEFAULT_TENANT
 from domain.ports import Clock
 from projections.queries import Queries
@@ -110,13 +112,15 @@ class KeyRing:
     async def recheck(self, principal: Principal) -> None:
         """For connections that stay open; cheap enough to be asked every second by each.
 
-        Raises AuthenticationError, StoreUnavailable.
+        While the log is away nobody can revoke a key, and nobody is made to wait for it.
+        Raises AuthenticationError.
         """
         key_id = principal.key_id
         if key_id in self._revoked:
             raise AuthenticationError("revoked", key_id)
         if self._rechecked.get(key_id, 0.0) < self._now():
-            await self.get(key_id)
+            with suppress(StoreUnavailable):
+                await self.get(key_id)
             _keep(self._rechecked, key_id, self._now() + RECHECKED_SECONDS)
 
     def revoke(self, key_id: str) -> None:

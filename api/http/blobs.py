@@ -6,20 +6,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from aiohttp import ClientPayloadError, web
 
 from api.http import errors as e
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
-from domain.errors import BlobDamaged, BlobMissing
+from api.http.streaming import streaming
+from domain.errors import BlobMissing
 from domain.ports import BlobStat
 
 CHUNK_BYTES = 262_144
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+~^-]")
-_log = structlog.get_logger()
 
 
 async def upload_blob(call: Call[Nothing, Nothing]) -> Answered[BlobStat]:
@@ -54,9 +53,10 @@ async def send_blob(call: Call[Any, Any], digest: str, *, name: str = "") -> web
     response.content_length = stat.size
     if name:
         response.headers["Content-Disposition"] = attachment(name)
-    await response.prepare(call.request)
-    if not only_asked:
-        await _send(call, response, digest)
+    async with streaming(call, response) as stream:
+        if not only_asked:
+            async for chunk in call.parts.blobs.read(call.tenant, digest):
+                await stream.write(chunk)
     return response
 
 
@@ -66,18 +66,6 @@ def attachment(name: str) -> str:
     if plain == name:
         return f'attachment; filename="{name}"'
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, '', errors='replace')}"
-
-
-async def _send(call: Call[Any, Any], response: web.StreamResponse, digest: str) -> None:
-    try:
-        async for chunk in call.parts.blobs.read(call.tenant, digest):
-            await response.write(chunk)
-    except (BlobDamaged, BlobMissing) as error:
-        _log.error("stored content is unusable", digest=digest, error=str(error))
-        if call.request.transport is not None:
-            call.request.transport.abort()
-    except ConnectionResetError:
-        return  # the client has seen enough
 
 
 async def _received(call: Call[Any, Any]) -> AsyncIterator[bytes]:

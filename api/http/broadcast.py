@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from api.http.auth import AuthenticationError, KeyRing, Principal
 from api.http.event_filter import EventFilter
 from api.http.event_views import view
+from api.http.open_streams import SEND_SECONDS
 from api.http.parts import Tail
 from domain.access.events import KeyRevoked
 from domain.errors import StoreUnavailable
@@ -26,7 +27,6 @@ WAIT_SECONDS = 1.0
 PAUSE_SECONDS = 0.2
 HEARTBEAT_SECONDS = 10.0
 UNWATCHED_PACE_SECONDS = 0.02  # only revocations are waited for then, and a second is their limit
-SEND_SECONDS = 30.0
 MAX_UNSENT_BYTES = 262_144
 REVOKED = 4401
 TEXT_FRAME = 0x81
@@ -93,9 +93,6 @@ class Broadcast:
             self._close(subscriber, 1001, b"the service stops")
         if self._closing:
             await asyncio.wait(self._closing)
-
-    def count(self, key_id: str) -> int:
-        return sum(1 for s in self._subscribers if s.principal.key_id == key_id)
 
     @property
     def catching_up(self) -> int:
@@ -205,8 +202,7 @@ class Broadcast:
                 async with asyncio.timeout(HEARTBEAT_SECONDS):
                     await subscriber.slow.wait()
             except TimeoutError:
-                with suppress(StoreUnavailable):
-                    await self._key_ring.recheck(subscriber.principal)
+                await self._key_ring.recheck(subscriber.principal)
                 at = subscriber.position
                 subscriber.push(frame(b'{"position":%d}' % at), at)
                 continue

@@ -117,7 +117,7 @@ class Call(Generic[Query, Body]):
         )
 
     async def recheck(self) -> None:
-        """Whether the key still counts. Raises AuthenticationError, StoreUnavailable."""
+        """Whether the key still counts. Raises AuthenticationError."""
         await self.request.app[KEY_RING].recheck(self.principal)
 
     async def handle(self, command: Command) -> Receipt:

@@ -113,7 +113,7 @@ async def _keep_secrets(
         return ()
     owner = CONTAINERS.stream(container_id)
     loaded = await call.parts.handler.load(CONTAINERS, call.tenant, container_id)
-    known = {s.name: s for s in loaded.state.spec.secrets} if loaded.version else {}
+    known = {s.name: s for s in loaded.state.spec.secrets} if loaded.state else {}
     kept: list[SecretVariable] = []
     for name, value in sorted(call.body.secrets.items()):
         reference, hmac = await call.parts.secrets.put(call.tenant, value, owner=owner)

@@ -3,6 +3,8 @@
 Default deny: a route answers only whoever its permission names.
 """
 
+from ipaddress import IPv6Network, ip_address
+
 from aiohttp import web
 
 from api.http import errors as e
@@ -77,8 +79,8 @@ class Visitor:
         return await ring.get(key_id)
 
     async def _limit_address(self) -> None:
-        limits = self._parts.settings.access
-        await self._take(f"address:{self._address}", limits.requests_per_second_and_address)
+        limit = self._parts.settings.access.requests_per_second_and_address
+        await self._take(f"address:{network(self._address)}", limit)
 
     async def _take(self, key: str, limit: int) -> None:
         wait = await self._parts.rate_limits.take(key, limit=limit, per_seconds=1.0)
@@ -90,6 +92,12 @@ class Visitor:
             raise rejected
 
     async def _record_failure(self, error: AuthenticationError) -> None:
+        """Bounded by where it came from, and in all: addresses are cheap."""
+        limits = self._parts.settings.access
+        if not await self._may_record(network(self._address), limits.recorded_failures_per_minute):
+            return
+        if not await self._may_record("all", limits.recorded_failures_per_minute_in_all):
+            return
         known_form = TOKEN.fullmatch(f"em_{error.key_id}_{'0' * 64}")
         attempt_id = self._parts.ids.new()
         command = RecordAuthenticationFailure(
@@ -102,6 +110,10 @@ class Visitor:
         await self._record(command, attempt_id, "anonymous", DEFAULT_TENANT)
 
     async def _record_denial(self, principal: Principal, permission: Permission) -> None:
+        """Bounded by key, so that no stranger can use it up."""
+        limit = self._parts.settings.access.recorded_failures_per_minute
+        if not await self._may_record(principal.actor, limit):
+            return
         attempt_id = self._parts.ids.new()
         command = RecordPermissionDenial(
             attempt_id=attempt_id,
@@ -112,15 +124,12 @@ class Visitor:
         )
         await self._record(command, attempt_id, principal.actor, principal.tenant)
 
+    async def _may_record(self, whose: str, limit: int) -> bool:
+        """So many a minute: the log is no place for a flood."""
+        key = f"refusals:{whose}"
+        return await self._parts.rate_limits.take(key, limit=limit, per_seconds=60.0) <= 0
+
     async def _record(self, command: Command, attempt_id: str, actor: str, tenant: str) -> None:
-        """So many a minute and address: the log is no place for a flood."""
-        wait = await self._parts.rate_limits.take(
-            f"refusals:{self._address}",
-            limit=self._parts.settings.access.recorded_failures_per_minute,
-            per_seconds=60.0,
-        )
-        if wait > 0:
-            return
         context = CommandContext(
             command_id=attempt_id,
             correlation_id=self._correlation_id,
@@ -130,3 +139,14 @@ class Visitor:
             source_address=self._address,
         )
         await self._parts.handler.handle(command, context)
+
+
+def network(address: str) -> str:
+    """What limits count as one: a single host may have all addresses of an IPv6 /64."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:  # noqa: PLR2004 - of the Internet Protocol
+        return address
+    return str(parsed.ipv4_mapped or IPv6Network((int(parsed), 64), strict=False))

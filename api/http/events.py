@@ -12,6 +12,7 @@ from api.http.call import Answered, Call
 from api.http.decoding import Nothing
 from api.http.event_filter import EventFilter
 from api.http.event_views import EventView, HistoryView, history_view, view
+from api.http.pages import Items
 from api.http.queries import PageSize, Position, Text, fold, stream_of
 from domain.access.roles import Permission, permits
 from domain.application.aggregates import BUILDS, CONTAINERS, Aggregate
@@ -19,6 +20,8 @@ from domain.event import RecordedEvent
 
 MAX_SCANNED = 10_000
 SCAN_PAGE = 1_000
+
+_ENCODE = msgspec.json.Encoder().encode
 
 
 class EventsQuery(
@@ -95,22 +98,23 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 async def page_of_events(call: Call[EventsQuery, Nothing]) -> Answered[EventPage]:
     wanted = call.query.filter(call.principal)
-    found: list[EventView] = []
+    found = Items[EventView](call.query.limit)
     position, end = call.query.start or 0, (await call.parts.store.head()).position
     last = min(end, position + MAX_SCANNED)
-    while position < last and len(found) < call.query.limit:
+    while position < last and not found.are_enough():
         page = await call.parts.store.read_log(position, limit=SCAN_PAGE, tenant=call.tenant)
+        if not page:
+            position = last
         for recorded in page:
             position = recorded.position
             if wanted.matches(recorded):
-                found.append(view(recorded))
-            if len(found) == call.query.limit:
+                item = view(recorded)
+                found.add(item, len(item.data))
+            if found.are_enough():
                 break
-        else:
-            position = max(position, last) if len(page) < SCAN_PAGE else position
     more = position < end
     return Answered(
-        body=EventPage(items=tuple(found), position=position, next=position if more else None)
+        body=EventPage(items=found.all(), position=position, next=position if more else None)
     )
 
 
@@ -138,44 +142,43 @@ async def get_checkpoint(call: Call[Nothing, Nothing]) -> Answered[Checkpoint]:
 async def _history(
     call: Call[HistoryQuery, Nothing], aggregate: Aggregate, identifier: str
 ) -> Answered[HistoryPage]:
-    query, stream = call.query, aggregate.stream(identifier)
-    page = await call.parts.store.read_stream(
-        call.tenant, stream, after_version=query.after_version, limit=query.limit
-    )
-    if not page and query.after_version == 0:
+    stream, after = aggregate.stream(identifier), call.query.after_version
+    position, version, following = 0, after, None
+    items = Items[HistoryView](call.query.limit)
+    async for recorded in stream_of(
+        call.parts.store, call.tenant, stream, after_version=after, at_once=call.query.limit + 1
+    ):
+        if items.are_enough():
+            following = version
+            break
+        position, version = recorded.position, recorded.version
+        item = history_view(recorded)
+        items.add(item, len(item.data) + len(item.raw))
+    if not version:
         raise e.Rejected(e.UNKNOWN_ID, f"There is no {stream}. Check the id, or list what exists.")
-    return Answered(
-        body=HistoryPage(
-            items=tuple(history_view(recorded) for recorded in page),
-            position=page[-1].position if page else 0,
-            next=page[-1].version if len(page) == query.limit else None,
-        )
-    )
+    return Answered(body=HistoryPage(items=items.all(), position=position, next=following))
 
 
 async def _replay(
     call: Call[HistoryQuery, Nothing], aggregate: Aggregate, identifier: str
 ) -> Answered[ReplayPage]:
-    query, state = call.query, None
-    steps: list[ReplayStep] = []
-    version = 0
-    async for recorded in stream_of(call.parts.store, call.tenant, aggregate, identifier):
-        if len(steps) == query.limit:
-            return Answered(body=_replay_page(steps, following=steps[-1].version))
+    state, position, version, following = None, 0, 0, None
+    steps = Items[ReplayStep](call.query.limit)
+    async for recorded in stream_of(call.parts.store, call.tenant, aggregate.stream(identifier)):
+        if steps.are_enough():
+            following = version
+            break
         state, version = fold(aggregate, state, recorded), recorded.version
-        if version > query.after_version:
-            steps.append(_step(recorded, state))
+        if version > call.query.after_version:
+            position = recorded.position
+            encoded = msgspec.Raw(_ENCODE(state))  # now: it says how large it is
+            steps.add(_step(recorded, encoded), len(encoded))
     if not version:
         raise e.Rejected(e.UNKNOWN_ID, f"There is no {aggregate.stream(identifier)}.")
-    return Answered(body=_replay_page(steps, following=None))
+    return Answered(body=ReplayPage(items=steps.all(), position=position, next=following))
 
 
-def _replay_page(steps: list[ReplayStep], following: int | None) -> ReplayPage:
-    position = steps[-1].position if steps else 0
-    return ReplayPage(items=tuple(steps), position=position, next=following)
-
-
-def _step(recorded: RecordedEvent, state: Any) -> ReplayStep:
+def _step(recorded: RecordedEvent, state: msgspec.Raw) -> ReplayStep:
     return ReplayStep(
         version=recorded.version,
         position=recorded.position,

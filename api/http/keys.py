@@ -19,6 +19,7 @@ from domain.access.commands import CreateKey, EraseKeyLabel, RevokeKey
 from domain.access.roles import Role
 from domain.access.state import Key
 from domain.application.aggregates import KEYS
+from domain.errors import CommandIdReused
 from projections.answer import Answer
 from projections.keys import KeyRow
 
@@ -63,14 +64,20 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
     key_id = call.derived_id()
     if call.may_be_repeated:
-        known = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
+        known = await _find(call, key_id)
         if known is not None:
             return await _repeat(call, known)
     key = new_key(key_id)
     if call.body.label:  # first, so that a key that is recorded has its label
         await call.parts.identities.put(call.tenant, actor_of(key_id), call.body.label)
     command = CreateKey(key_id=key_id, role=call.body.role, secret_sha256=key.secret_sha256)
-    return _created(await call.accept(command, key_id, f"/v1/keys/{key_id}"), key.token)
+    try:
+        return _created(await call.accept(command, key_id, f"/v1/keys/{key_id}"), key.token)
+    except CommandIdReused:
+        known = await _find(call, key_id)
+        if known is None:
+            raise
+        return await _repeat(call, known)  # the same request came twice at once
 
 
 async def revoke_key(call: Call[Nothing, RevocationRequest]) -> Answered[Accepted]:
@@ -114,6 +121,11 @@ def _view(row: KeyRow, labels: Mapping[str, str]) -> KeyView:
         version=row.version,
         position=row.position,
     )
+
+
+async def _find(call: Call[Nothing, KeyRequest], key_id: str) -> Key | None:
+    state: Key | None = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
+    return state
 
 
 async def _repeat(call: Call[Nothing, KeyRequest], known: Key) -> Answered[KeyCreation]:

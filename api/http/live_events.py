@@ -6,7 +6,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from api.http import errors as e
-from api.http.app_keys import BROADCAST, STOPPING
+from api.http.app_keys import BROADCAST, OPEN_STREAMS, STOPPING
 from api.http.broadcast import Subscriber
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
@@ -24,7 +24,13 @@ async def list_events(
     if call.request.headers.get("Upgrade", "").lower() != "websocket":
         return await page_of_events(call)
     _check_origin(call)
-    await _check_room(call)
+    if call.request.app[STOPPING].is_set():
+        raise e.Rejected(e.NOT_YET_READY, "The service stops. Connect again shortly.")
+    with call.request.app[OPEN_STREAMS].admit(call.principal.key_id):
+        return await _stream(call)
+
+
+async def _stream(call: Call[EventsQuery, Nothing]) -> web.WebSocketResponse:
     socket = web.WebSocketResponse(
         heartbeat=PING_SECONDS,
         timeout=CLOSE_SECONDS,
@@ -73,11 +79,3 @@ def _check_origin(call: Call[EventsQuery, Nothing]) -> None:
     raise e.Rejected(
         e.FOREIGN_ORIGIN, "Add this origin to server.allowed_origins, or connect without one."
     )
-
-
-async def _check_room(call: Call[EventsQuery, Nothing]) -> None:
-    if call.request.app[STOPPING].is_set():
-        raise e.Rejected(e.NOT_YET_READY, "The service stops. Connect again shortly.")
-    limit = call.parts.settings.access.sockets_per_key
-    if call.request.app[BROADCAST].count(call.principal.key_id) >= limit:
-        raise e.Rejected(e.TOO_MANY_REQUESTS, f"This key has {limit} connections open. Close one.")

@@ -6,6 +6,7 @@ Offsets count the bytes of both streams over all parts of a log, so one number r
 import asyncio
 import codecs
 import math
+import sys
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
@@ -14,13 +15,13 @@ from aiohttp import web
 from msgspec import Meta
 
 from api.http.app_keys import STOPPING
-from api.http.auth import AuthenticationError
 from api.http.call import Call
 from api.http.decoding import Nothing
 from api.http.log_sources import BuildLog, ContainerLog, LogSource, Part
 from api.http.queries import Position
+from api.http.streaming import Interrupted, Stream, streaming
 from domain.builds.events import Step
-from domain.errors import DomainError
+from domain.errors import BlobMissing
 from domain.ports import LogChunk, LogStreamName
 
 READ_BYTES = 262_144
@@ -61,10 +62,6 @@ class LogFrameView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     end: bool = False
 
 
-class Interrupted(Exception):
-    """The service stops. The log has not ended, and must not look as if it had."""
-
-
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """Some bytes of a part, or a sign of life. offset: after it."""
 
@@ -94,37 +91,26 @@ async def _respond(
     reader = LogReader(call, source)
     if not call.query.follow:
         response.headers[NEXT_OFFSET] = str(max(call.query.offset, await reader.snapshot()))
-    await response.prepare(call.request)
-    if call.request.method == "HEAD":
-        return response
-    try:
-        await (_send_frames if framed else _send_text)(response, reader, call.query.stream)
-    except ConnectionResetError:
-        pass  # the client has seen enough
-    except (DomainError, AuthenticationError, Interrupted):
-        if call.request.transport is not None:
-            call.request.transport.abort()  # a client resumes at its offset
+    async with streaming(call, response) as stream:
+        if call.request.method != "HEAD":
+            await (_send_frames if framed else _send_text)(stream, reader, call.query.stream)
     return response
 
 
-async def _send_text(
-    response: web.StreamResponse, reader: "LogReader", stream: LogStreamName | None
-) -> None:
+async def _send_text(stream: Stream, reader: "LogReader", wanted: LogStreamName | None) -> None:
     async for piece in reader.pieces():
-        if piece.chunk is not None and stream in {None, piece.chunk.stream}:
-            await response.write(piece.chunk.data)
+        if piece.chunk is not None and wanted in {None, piece.chunk.stream}:
+            await stream.write(piece.chunk.data)
 
 
-async def _send_frames(
-    response: web.StreamResponse, reader: "LogReader", stream: LogStreamName | None
-) -> None:
+async def _send_frames(stream: Stream, reader: "LogReader", wanted: LogStreamName | None) -> None:
     encoder = FrameEncoder()
     offset = reader.offset
     async for piece in reader.pieces():
         offset = piece.offset
-        if piece.chunk is None or stream in {None, piece.chunk.stream}:
-            await response.write(encoder.encode(piece))
-    await response.write(msgspec.json.encode(LogFrameView(offset=offset, end=True)) + b"\n")
+        if piece.chunk is None or wanted in {None, piece.chunk.stream}:
+            await stream.write(encoder.encode(piece))
+    await stream.write(msgspec.json.encode(LogFrameView(offset=offset, end=True)) + b"\n")
 
 
 class FrameEncoder:
@@ -155,7 +141,7 @@ class LogReader:
         self._call = call
         self._parts = call.parts
         self._source = source
-        self._until: int | None = None
+        self._until = sys.maxsize
         self._follow = call.query.follow
         self.offset: int = call.query.offset
 
@@ -182,19 +168,23 @@ class LogReader:
     async def _part(self, index: int, base: int) -> AsyncIterator[Piece]:
         """From our offset on; to its end when following, else to the snapshot."""
         clock = asyncio.get_running_loop().time
-        spoke_at, ended_at = clock(), math.inf
+        spoke_at, ended_at, lacked = clock(), math.inf, False
         while True:
-            part = self._source.parts[index]
+            part, begun_at = self._source.parts[index], self.offset
             async for piece in self._stored(part, base):
                 spoke_at, ended_at = clock(), math.inf
                 yield piece
             size, closed = await self._end(part)
+            lacks = self.offset < min(base + size, self._until)
+            if lacks and self.offset > begun_at:
+                continue  # it came while we sent
+            if lacks and lacked:
+                raise BlobMissing(part.subject)
+            lacked = lacks
             known_end = part.size is not None and size >= part.size
             all_came = closed or known_end or clock() - ended_at > CLOSING_SECONDS
-            if not self._follow or all_came:
+            if not lacks and (all_came or not self._follow):
                 return
-            if self.offset < base + size:
-                continue
             await self._pause(part)
             await self._source.refresh()
             if self._source.ended:
@@ -204,7 +194,7 @@ class LogReader:
                 yield Piece(offset=self.offset)
 
     async def _stored(self, part: Part, base: int) -> AsyncIterator[Piece]:
-        while self._until is None or self.offset < self._until:
+        while self.offset < self._until:
             chunks = await self._parts.logs.read(
                 self._call.tenant,
                 part.subject,
@@ -221,8 +211,8 @@ class LogReader:
 
     def _unread(self, chunk: LogChunk, base: int) -> LogChunk | None:
         start = self.offset - base - chunk.offset
-        end = None if self._until is None else self._until - base - chunk.offset
-        data = chunk.data[max(0, start) : end if end is None else max(0, end)]
+        end = self._until - base - chunk.offset
+        data = chunk.data[max(0, start) : max(0, end)]
         return msgspec.structs.replace(chunk, data=data) if data else None
 
     async def _end(self, part: Part) -> tuple[int, bool]:

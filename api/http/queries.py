@@ -17,6 +17,7 @@ from projections.queries import MAX_PAGE, Slice
 
 State = TypeVar("State")
 
+STREAM_PAGE = 1_000
 POSITION = re.compile(r"[0-9]{1,18}")
 
 Position = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -62,7 +63,7 @@ async def state_as_of(
 ) -> AsOf[Any]:
     until = await _moment(call, as_of)
     state, last = None, None
-    async for recorded in stream_of(call.parts.store, call.tenant, aggregate, identifier):
+    async for recorded in stream_of(call.parts.store, call.tenant, aggregate.stream(identifier)):
         if _is_after(recorded, until):
             break
         state, last = fold(aggregate, state, recorded), recorded
@@ -74,11 +75,16 @@ async def state_as_of(
 
 
 async def stream_of(
-    store: EventStore, tenant: str, aggregate: Aggregate, identifier: str, after_version: int = 0
+    store: EventStore,
+    tenant: str,
+    stream: str,
+    *,
+    after_version: int = 0,
+    at_once: int = STREAM_PAGE,
 ) -> AsyncIterator[RecordedEvent]:
-    """All events of a stream, page by page."""
+    """All events of a stream, read so many at once."""
     while page := await store.read_stream(
-        tenant, aggregate.stream(identifier), after_version=after_version
+        tenant, stream, after_version=after_version, limit=at_once
     ):
         for recorded in page:
             yield recorded

@@ -7,7 +7,7 @@ is written down: the next process reports those that were lost, and they are tri
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 import structlog
@@ -19,11 +19,13 @@ from domain.builds.commands import (
     BuildReport,
     ReachTimeLimit,
     RecordBuildErrored,
+    RecordBuildRefused,
     RecordImageCreated,
     RecordStepFinished,
     RecordStepStarted,
 )
-from domain.builds.events import Step
+from domain.builds.diagnosis import wrote_too_much
+from domain.builds.events import Step, StepLog
 from domain.builds.spec import BuildSpec, ImageSource
 from domain.errors import CommandIdReused, DomainError, Refusal
 from domain.ports import (
@@ -142,14 +144,18 @@ class ImageBuildRunner:
             arguments=source.arguments,
             labels={naming.AGGREGATE: f"build-{running.build_id}", naming.TENANT: running.tenant},
             limits=spec.limits,
+            network=naming.image_network(running.build_id, running.attempt),
             cache=source.cache,
         )
+        await self._engine.ensure_network(request.network, labels=request.labels)
         outcome = BuildOutcome()
         subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)
         context = self._blobs.read(running.tenant, source.context.digest)
         follower = self._followers(running.tenant, subject)
         async with self._idle_limit(running, follower, spec.idle_seconds):
             kept = await follower.follow(self._output(request, context, outcome))
+        if follower.reached_limit:
+            return (_refused(running, kept),)
         finished = RecordStepFinished(
             build_id=running.build_id,
             attempt=running.attempt,
@@ -177,13 +183,14 @@ class ImageBuildRunner:
         request: ImageBuildRequest,
         context: AsyncIterator[bytes],
         outcome: BuildOutcome,
-    ) -> AsyncIterator[LogFrame]:
-        async for output in self._engine.build_image(request, context):
-            outcome.image_id = output.image_id or outcome.image_id
-            outcome.error = output.error or outcome.error
-            text = output.text or (f"error: {output.error}\n" if output.error else "")
-            if text:
-                yield LogFrame(stream=output.stream, data=text.encode())
+    ) -> AsyncGenerator[LogFrame]:
+        async with aclosing(self._engine.build_image(request, context)) as outputs:
+            async for output in outputs:
+                outcome.image_id = output.image_id or outcome.image_id
+                outcome.error = output.error or outcome.error
+                text = output.text or (f"error: {output.error}\n" if output.error else "")
+                if text:
+                    yield LogFrame(stream=output.stream, data=text.encode())
 
     @asynccontextmanager
     async def _idle_limit(
@@ -233,6 +240,16 @@ def _started(running: RunningBuild, at: datetime) -> RecordStepStarted:
         engine_name="",
         image_id="",
         started_at=at,
+    )
+
+
+def _refused(running: RunningBuild, kept: StepLog) -> RecordBuildRefused:
+    return RecordBuildRefused(
+        build_id=running.build_id,
+        attempt=running.attempt,
+        step=Step.IMAGE,
+        reason=wrote_too_much(Step.IMAGE, kept),
+        log_tail=kept.tail,
     )
 
 

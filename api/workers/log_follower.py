@@ -1,13 +1,15 @@
 """Keeps one log: from where it is written into the log store, as it is written.
 
 A container's engine gives the same bytes in the same order each time, so a follower that starts
-again skips what is stored already.
+again skips what is stored already. Beyond its limit a log is not read any more.
 """
 
 import asyncio
 import hashlib
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 import msgspec
 
@@ -24,13 +26,16 @@ MAX_CHUNKS_AT_ONCE = 256
 
 
 class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """max_bytes: of one log; what a container writes beyond is dropped, and said so."""
+    """max_bytes: of one log; what is written beyond is not kept, and a last line says so."""
 
-    max_bytes: int = 4 * 1024**3
+    max_bytes: int
 
 
 class LogFollower:
-    """Follows one log to its end. `last_output` is for idle timeouts (loop time)."""
+    """Follows one log to its end.
+
+    last_output: for idle timeouts (loop time). reached_limit: more was written than is kept.
+    """
 
     def __init__(
         self,
@@ -45,29 +50,35 @@ class LogFollower:
         self._subject = subject
         self._limits = limits
         self._summary = LogSummary()
+        self.reached_limit = False
         self.last_output = asyncio.get_running_loop().time()
 
-    async def follow(self, frames: AsyncIterator[LogFrame], *, close: bool = True) -> StepLog:
-        """What was written, once the frames have ended. May be called again after an error.
+    async def follow(self, frames: AsyncGenerator[LogFrame], *, close: bool = True) -> StepLog:
+        """What was written, once the frames or the limit have ended it. May be called again after
+        an error.
 
-        close: nothing will follow, so tell those who wait for more.
+        close: nothing will follow, so tell those who wait for more. At the limit nothing ever does.
         """
         sequence, stored, closed = await self._logs.end(self._tenant, self._subject)
-        self._summary = LogSummary()
+        self._summary, self.reached_limit = LogSummary(), False
         writer = ChunkWriter(self._append, sequence=sequence, offset=stored)
+        skip_until = sys.maxsize if closed else stored  # a closed log takes no more
         try:
-            async for frame in _batched(frames):
-                if frame is None:
-                    await writer.flush()
-                    continue
-                self.last_output = asyncio.get_running_loop().time()
-                kept = self._within_limit(frame)
-                self._summary.add(kept)
-                await writer.add(kept, skip_until=stored, end=self._summary.size)
+            async with aclosing(_batched(frames)) as batches:
+                async for frame in batches:
+                    if frame is None:
+                        await writer.flush()
+                        continue
+                    self.last_output = asyncio.get_running_loop().time()
+                    kept = self._within_limit(frame)
+                    self._summary.add(kept)
+                    await writer.add(kept, skip_until=skip_until, end=self._summary.size)
+                    if self.reached_limit:
+                        break
         except LogIncomplete:
             self._summary.truncated = True
         await writer.flush()
-        if close and not closed:
+        if (close or self.reached_limit) and not closed:
             await self._logs.close(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
 
@@ -82,17 +93,20 @@ class LogFollower:
         await self._logs.close(self._tenant, self._subject)
 
     def _within_limit(self, frame: LogFrame) -> LogFrame:
-        room = self._limits.max_bytes - self._summary.size
+        """Of a frame that goes beyond, what has room, and a line that says so."""
+        limit = self._limits.max_bytes
+        room = limit - self._summary.size
         if len(frame.data) <= room:
             return frame
-        self._summary.truncated = True
-        return LogFrame(stream=frame.stream, data=frame.data[:room])
+        self._summary.truncated = self.reached_limit = True
+        note = f"\n[Only the first {limit} bytes of this log are kept.]\n"
+        return LogFrame(stream=frame.stream, data=frame.data[:room] + note.encode())
 
     async def _append(self, chunks: Sequence[LogChunk]) -> None:
         await self._logs.append(self._tenant, self._subject, chunks)
 
 
-async def _batched(frames: AsyncIterator[LogFrame]) -> AsyncIterator[LogFrame | None]:
+async def _batched(frames: AsyncGenerator[LogFrame]) -> AsyncGenerator[LogFrame | None]:
     """The frames, and None whenever there was a pause long enough to write out what there is."""
     queue: asyncio.Queue[LogFrame | BaseException | None] = asyncio.Queue(QUEUED_FRAMES)
     reader = asyncio.create_task(_pump(frames, queue))
@@ -115,11 +129,12 @@ async def _batched(frames: AsyncIterator[LogFrame]) -> AsyncIterator[LogFrame | 
 
 
 async def _pump(
-    frames: AsyncIterator[LogFrame], queue: asyncio.Queue[LogFrame | BaseException | None]
+    frames: AsyncGenerator[LogFrame], queue: asyncio.Queue[LogFrame | BaseException | None]
 ) -> None:
     try:
-        async for frame in frames:
-            await queue.put(frame)
+        async with aclosing(frames):
+            async for frame in frames:
+                await queue.put(frame)
     except Exception as error:  # noqa: BLE001 - handed to the reader, who raises it
         await queue.put(error)
     else:

@@ -1,4 +1,5 @@
-"""Watches the containers of build steps: keeps their logs, reports their ends, ends the idle."""
+"""Watches the containers of build steps: keeps their logs, reports their ends, and those that are
+idle or write more than is kept."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from api.workers.observations import Reporter
 from api.workers.whole_log import WholeLog
 from domain.application.aggregates import BUILDS
 from domain.application.command_handler import CommandHandler
-from domain.builds.commands import ReachTimeLimit, RecordStepFinished
+from domain.builds.commands import ReachTimeLimit, RecordBuildRefused, RecordStepFinished
 from domain.builds.decide import next_step
+from domain.builds.diagnosis import wrote_too_much
 from domain.builds.events import Step, StepLog
 from domain.builds.state import Build
 from domain.errors import DomainError
@@ -38,6 +40,12 @@ class Following:
     @property
     def quiet_seconds(self) -> float:
         return asyncio.get_running_loop().time() - self.follower.last_output
+
+    @property
+    def cut_off(self) -> StepLog | None:
+        """The log, where the step wrote more than is kept."""
+        ended = self.task.done() and not self.task.cancelled() and not self.task.exception()
+        return self.task.result() if ended and self.follower.reached_limit else None
 
     def tell_when_idle(self, seconds: float, tell: Callable[[], None]) -> None:
         """At the second, however rarely somebody looks; the engine is not asked for it."""
@@ -96,6 +104,9 @@ class StepObserver:
         following = self._follow(container, build, attempt)
         if container.status == "exited":
             following.source.container_has_ended()
+        if following.cut_off is not None:
+            await self._refuse_log(container, build, following.cut_off)
+        elif container.status == "exited":
             await self._report_end(container, build, following)
         else:
             await self._end_if_idle(container, build, following)
@@ -172,6 +183,18 @@ class StepObserver:
             ),
             correlation_id=container.labels.get(naming.CORRELATION),
         )
+
+    async def _refuse_log(self, container: EngineContainer, build: Build, kept: StepLog) -> None:
+        """Whether it still writes or has just ended: which of them would be a matter of luck."""
+        step = Step(container.labels[naming.STEP])
+        refused = RecordBuildRefused(
+            build_id=build.build_id,
+            attempt=build.attempt,
+            step=step,
+            reason=wrote_too_much(step, kept),
+            log_tail=kept.tail,
+        )
+        await self._reporter.report(container.labels[naming.TENANT], refused)
 
     async def _end_if_idle(
         self, container: EngineContainer, build: Build, following: Following

@@ -1,7 +1,8 @@
 """A container's log to its end, which is the container's end and not the engine's."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import structlog
 
@@ -32,7 +33,7 @@ class WholeLog:
         if self._silence is not None:
             self._silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
 
-    async def frames(self) -> AsyncIterator[LogFrame]:
+    async def frames(self) -> AsyncGenerator[LogFrame]:
         """A stream that hangs is given up, and the log is read as it stands.
 
         Raises EngineOutcomeUnknown where the stream ended first: follow it again.
@@ -41,9 +42,10 @@ class WholeLog:
         size = 0
         for follow in (True, False):
             try:
-                async for frame in self._beyond(size, self._engine.logs(self._name, follow=follow)):
-                    size += len(frame.data)
-                    yield frame
+                async with aclosing(self._engine.logs(self._name, follow=follow)) as frames:
+                    async for frame in self._beyond(size, frames):
+                        size += len(frame.data)
+                        yield frame
             except TimeoutError:
                 log.warning("log hangs", container=self._name, follow=follow, size=size)
             except ContainerNotFound as error:
@@ -54,15 +56,15 @@ class WholeLog:
         raise LogIncomplete(self._name)
 
     async def _beyond(
-        self, offset: int, frames: AsyncIterator[LogFrame]
-    ) -> AsyncIterator[LogFrame]:
+        self, offset: int, frames: AsyncGenerator[LogFrame]
+    ) -> AsyncGenerator[LogFrame]:
         while (frame := await self._next(frames)) is not None:
             skipped = min(offset, len(frame.data))
             offset -= skipped
             if data := frame.data[skipped:]:
                 yield LogFrame(stream=frame.stream, data=data)
 
-    async def _next(self, frames: AsyncIterator[LogFrame]) -> LogFrame | None:
+    async def _next(self, frames: AsyncGenerator[LogFrame]) -> LogFrame | None:
         try:
             bound = SILENCE_SECONDS if self._container_ended else None
             async with asyncio.timeout(bound) as self._silence:

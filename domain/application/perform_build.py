@@ -11,6 +11,7 @@ from domain.application.log_tail import read_tail
 from domain.application.tar_stream import BrokenArchive
 from domain.builds import commands as c
 from domain.builds.events import Step
+from domain.builds.spec import ImageSource
 from domain.builds.state import Build, Phase
 from domain.errors import (
     BlobDamaged,
@@ -99,7 +100,7 @@ class BuildPerformer:
             case f.StopBuild():
                 return await self._stop(claimed, effect, build)
             case f.SweepBuild():
-                await self._sweep(claimed, effect)
+                await self._sweep(claimed, effect, build)
                 return None
 
     async def _start_image_build(
@@ -142,9 +143,12 @@ class BuildPerformer:
         subject = naming.step_log(build.build_id, build.attempt, build.step, build.round)
         return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
 
-    async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild) -> None:
+    async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild, build: Build) -> None:
         for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):
             await self._engine.remove(container.name, force=True)
+        if isinstance(build.spec.source, ImageSource):
+            network = naming.image_network(effect.build_id, effect.attempt)
+            await self._engine.remove_network(network)
 
 
 def _overtaken(effect: f.BuildEffects, build: Build) -> bool:

@@ -7,7 +7,7 @@ from domain.application.command_handler import CommandHandler
 from domain.containers import commands as c
 from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container
-from domain.errors import EngineRefused
+from domain.errors import EngineRefused, SecretMissing, SecretUnreadable
 from domain.ports import (
     ClaimedEffect,
     Clock,
@@ -54,6 +54,19 @@ class ContainerPerformer:
             return c.RecordContainerOperationFailed(
                 container_id=cid, intent=intent, reason=str(error)
             )
+        except (SecretMissing, SecretUnreadable) as error:
+            return await self._without_secret(claimed, effect, str(error))
+
+    async def _without_secret(
+        self, claimed: ClaimedEffect, effect: f.ContainerEffects, reason: str
+    ) -> c.ContainerOutcome:
+        """The engine was not asked, this time; but an earlier attempt may have got further."""
+        earlier = await self._what_came_of(claimed, effect) if claimed.attempt > 1 else None
+        return earlier or c.RecordContainerOperationFailed(
+            container_id=effect.container_id,
+            intent=effect.intent,
+            reason=f"{reason} Or request another container with the values of its secrets.",
+        )
 
     async def erase_secrets(
         self, claimed: ClaimedEffect, effect: f.EraseSecrets
@@ -153,14 +166,18 @@ class ContainerPerformer:
         name: str,
         spec: ContainerSpec,
     ) -> c.RecordContainerCreated:
+        """What may be missing comes first, so that nothing is left behind for want of it."""
+        secrets = {
+            v.name: await self._secrets.get(claimed.tenant, v.reference) for v in spec.secrets
+        }
+        if await self._engine.find_image(spec.image) is None:
+            await self._engine.pull(spec.image)
         labels = self._labels(claimed, effect)
         network = "none"
         if spec.network == "isolated":
             network = naming.network_name(effect.container_id)
             await self._engine.ensure_network(network, labels=labels)
-        wanted = await self._engine_spec(claimed.tenant, name, spec, labels, network)
-        if await self._engine.find_image(spec.image) is None:
-            await self._engine.pull(spec.image)
+        wanted = _engine_spec(name, spec, secrets, labels, network)
         return _created(effect, await self._engine.create(wanted))
 
     def _labels(self, claimed: ClaimedEffect, effect: f.CreateEngineContainer) -> dict[str, str]:
@@ -173,31 +190,6 @@ class ContainerPerformer:
             naming.EFFECT: claimed.effect_id,
             naming.SPEC: naming.fingerprint(effect.spec),
         }
-
-    async def _engine_spec(
-        self,
-        tenant: str,
-        name: str,
-        spec: ContainerSpec,
-        labels: dict[str, str],
-        network: str,
-    ) -> EngineContainerSpec:
-        secrets = {v.name: await self._secrets.get(tenant, v.reference) for v in spec.secrets}
-        return EngineContainerSpec(
-            name=name,
-            image=spec.image,
-            command=spec.command,
-            entrypoint=spec.entrypoint,
-            environment={**spec.environment, **secrets},
-            user=spec.user,
-            working_directory=spec.working_directory,
-            labels={**spec.labels, **labels},
-            limits=spec.limits,
-            network=network,
-            read_only_root=spec.read_only_root,
-            tmpfs=spec.tmpfs,
-            stop_grace_seconds=spec.stop_grace_seconds,
-        )
 
     async def _start(self, claimed: ClaimedEffect, name: str, container_id: str) -> datetime:
         if claimed.attempt > 1:
@@ -228,6 +220,26 @@ class ContainerPerformer:
 
     def _started_at(self, started: EngineContainer) -> datetime:
         return started.started_at or self._clock.now()
+
+
+def _engine_spec(
+    name: str, spec: ContainerSpec, secrets: dict[str, str], labels: dict[str, str], network: str
+) -> EngineContainerSpec:
+    return EngineContainerSpec(
+        name=name,
+        image=spec.image,
+        command=spec.command,
+        entrypoint=spec.entrypoint,
+        environment={**spec.environment, **secrets},
+        user=spec.user,
+        working_directory=spec.working_directory,
+        labels={**spec.labels, **labels},
+        limits=spec.limits,
+        network=network,
+        read_only_root=spec.read_only_root,
+        tmpfs=spec.tmpfs,
+        stop_grace_seconds=spec.stop_grace_seconds,
+    )
 
 
 def _stopped(effect: f.StopEngineContainer, container: EngineContainer) -> c.RecordContainerStopped:

@@ -93,7 +93,8 @@ class RecordBuildStopped(Command, frozen=True, kw_only=True):
 
 
 class RecordBuildRefused(Command, frozen=True, kw_only=True):
-    """The inputs cannot be used (an image that does not exist, a broken archive)."""
+    """The user's fault, whatever the step's exit: inputs that cannot be used (an image that does
+    not exist, a broken archive), or more log than is kept."""
 
     build_id: str
     attempt: int

@@ -29,7 +29,8 @@ _CAUSE = re.compile(r"(\berror: |^error:|^FAIL(ED)?[: ]|undefined reference to)"
 _RPM_SAYS = re.compile(r"^(error: Bad exit status|RPM build errors:|make(\[\d+\])?: \*\*\*)")
 _NETWORK = re.compile(
     r"(Failed to download metadata|Cannot download|Curl error|Could not resolve host"
-    r"|Temporary failure in name resolution)"
+    r"|Temporary failure in name resolution"
+    r"|^error: Get \"https?://\S+/v2/\": dial tcp)"  # the engine itself, of the image after FROM
 )
 _DISK_FULL = re.compile(r"No space left on device")
 _EPILOGUE = re.compile(
@@ -104,6 +105,14 @@ def _full_disk(log: StepLog) -> str | None:
 
 def _phase(log: StepLog) -> str:
     return next((m[1] for line in log.tail if (m := _PHASE.search(line))), "")
+
+
+def wrote_too_much(step: Step, log: StepLog) -> str:
+    """The reason to end a step by, which would otherwise go on."""
+    return (
+        f"{step} wrote more log than is kept ({log.size} bytes)."
+        " Let it write less, or have storage.max_log_bytes raised."
+    )
 
 
 def unresolved_requirements(lines: tuple[str, ...]) -> tuple[str, ...]:

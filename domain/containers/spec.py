@@ -40,7 +40,10 @@ class SecretVariable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContainerSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """network: `none`, or `isolated`: a network of its own that reaches the outside only."""
+    """network: `none`, or `isolated`: one of its own, where no other container can be reached.
+
+    From there it reaches the outside, and also the engine's machine and whatever listens on it.
+    """
 
     image: ImageReference
     name: Name

@@ -1,6 +1,6 @@
 """The container engine."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -91,7 +91,10 @@ class BuildOutput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImageBuildRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """limits are honoured by the classic builder only, so it is what runs untrusted files."""
+    """limits: of each step; its processes are bounded a moment after it has begun.
+
+    network: that exists, and that nothing else uses.
+    """
 
     tag: str
     dockerfile: str
@@ -99,6 +102,7 @@ class ImageBuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, str]
     labels: dict[str, str]
     limits: Limits
+    network: str
     cache: bool = True
 
 
@@ -146,8 +150,8 @@ class ContainerEngine(Protocol):
         """Ends, or raises, when the connection does; the caller comes back."""
         ...
 
-    def logs(self, name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
-        """From the first byte on; the same bytes in the same order each time."""
+    def logs(self, name: str, *, follow: bool) -> AsyncGenerator[LogFrame]:
+        """From the first byte on; the same bytes in the same order each time, as far as is kept."""
         ...
 
     async def put_files(self, name: str, path: str, tar: AsyncIterator[bytes]) -> None: ...
@@ -178,7 +182,7 @@ class ContainerEngine(Protocol):
 
     def build_image(
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]
-    ) -> AsyncIterator[BuildOutput]:
+    ) -> AsyncGenerator[BuildOutput]:
         """Closing the iterator cancels the build."""
         ...
 

@@ -37,6 +37,10 @@ def network_name(container_id: str) -> str:
     return f"{NAME_PREFIX}{container_id}"
 
 
+def image_network(build_id: str, attempt: int) -> str:
+    return f"em-{build_id}-{attempt}-{Step.IMAGE}"
+
+
 def container_log(container_id: str, generation: int) -> str:
     return f"container-{container_id}/{generation}"
 

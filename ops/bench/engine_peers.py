@@ -28,7 +28,7 @@ def create(client: APIClient, image: str, command: tuple[str, ...], limits: Limi
         network_mode="none",
         ipc_mode="private",
         init=True,
-        log_config=LogConfig(type="json-file", config={"max-size": "1000p", "mode": "blocking"}),
+        log_config=LogConfig(type="json-file", config={"max-size": "5g", "mode": "blocking"}),
     )
     created = cast(
         "dict[str, str]",

@@ -79,6 +79,7 @@ def free_port() -> int:
 def _environment(directory: str, url: str, redis_url: str, port: int) -> dict[str, str]:
     return {
         **os.environ,
+        "EULERMAKER_STORAGE_MAX_LOG_BYTES": str(1024**3),  # more than any measurement writes
         "DATABASE_URL": url,
         "REDIS_URL": redis_url,
         "EULERMAKER_DATABASE_SERVICE_URL": url,

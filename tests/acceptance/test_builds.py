@@ -196,6 +196,16 @@ def test_a_build_that_takes_too_long_is_stopped(
     assert_told(result.stdout, build["attempts"][-1]["failure"], expected)
 
 
+def test_a_build_that_writes_without_end_fails_by_its_own_fault(
+    service: Started, tmp_path: Path
+) -> None:
+    spec = write_spec(tmp_path, "chatters", build="yes $(head -c 9000 /dev/zero | tr '\\0' x)")
+    assert submit(service, spec).returncode == 1
+    build = newest(service, "chatters")
+    assert "wrote more log than is kept" in build["reason"]
+    assert containers_of(build["build_id"]) == []
+
+
 def test_a_cancelled_build_leaves_nothing_running(service: Started, tmp_path: Path) -> None:
     spec = write_spec(tmp_path, "endless", build="echo begun; sleep 600")
     submitted = service.json("build", "submit", spec)

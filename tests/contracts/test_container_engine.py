@@ -24,6 +24,7 @@ from tests.support.container_engines import (
     on_each_engine,
 )
 from tests.support.docker import labels, new_name
+from tests.support.registry import a_registry
 
 # What a container is
 
@@ -143,8 +144,9 @@ async def test_an_image_that_is_not_there_is_named(bench: Bench) -> None:
     with pytest.raises(ImageNotFound) as refusal:
         await bench.engine.create(bench.spec(image="eulermaker/no-such:1"))
     assert refusal.value.reference == "eulermaker/no-such:1"
-    with pytest.raises(ImageNotFound):
-        await bench.engine.pull("eulermaker/no-such:1")
+    async with a_registry() as registry:
+        with pytest.raises(ImageNotFound):
+            await bench.engine.pull(f"{registry}/missing:1")
 
 
 # The state matrix
@@ -380,7 +382,9 @@ async def test_an_image_is_built_from_a_file(bench: Bench) -> None:
         arguments={},
         labels=labels(),
         limits=Limits(),
+        network=new_name(),
     )
+    await bench.engine.ensure_network(request.network, labels=labels())
     files = {"Dockerfile": b"FROM scratch\nCOPY a /a\n", "a": b"a"}
     output = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
     assert "FROM" in "".join(piece.text for piece in output)

@@ -29,7 +29,7 @@ class EngineProxy:
         self.gate = asyncio.Event()
         self.gate.set()
         self._requests: list[bytes] = []
-        self._links: set[asyncio.StreamWriter] = set()
+        self._links: dict[asyncio.StreamWriter, bytes] = {}
 
     @property
     def address(self) -> EngineAddress:
@@ -38,20 +38,22 @@ class EngineProxy:
     def asked(self, what: bytes) -> int:
         return sum(what in request for request in self._requests)
 
-    def cut(self) -> None:
-        """Every connection, without a word."""
-        for link in self._links:
-            link.transport.abort()
+    def cut(self, what: bytes = b"") -> None:
+        """Every connection whose last request contains these bytes, without a word."""
+        for link, asked in self._links.items():
+            if what in asked:
+                link.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open_connections += 1
-        self._links.add(writer)
+        self._links[writer] = b""
         from_engine, to_engine = await asyncio.open_unix_connection(ENGINE_SOCKET)
         back = asyncio.create_task(copy(from_engine, writer, self._disguised))
         try:
             while piece := await _read(reader):
                 await self.gate.wait()
                 self._requests.append(piece)
+                self._links[writer] = piece
                 if self._is_to_fail(piece):
                     await stop(back)
                     silently = self.mutes is not None
@@ -61,7 +63,7 @@ class EngineProxy:
         finally:
             await stop(back)
             to_engine.close()
-            self._links.discard(writer)
+            del self._links[writer]
             self.open_connections -= 1
             writer.close()
 

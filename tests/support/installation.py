@@ -118,6 +118,7 @@ class Installation:
         self.watches = InMemoryWatches()
         self.clock = SystemClock()
         self.lease = lease or Lease()
+        self.log_bytes = 1_000_000
         self._numbers = count(1)
         self.wire()
 
@@ -254,7 +255,8 @@ class Installation:
         return asyncio.get_running_loop().time() + self.effects_ahead_seconds
 
     def _follower(self, tenant: str, subject: str) -> LogFollower:
-        return LogFollower(logs=self.logs, tenant=tenant, subject=subject, limits=LogLimits())
+        limits = LogLimits(max_bytes=self.log_bytes)
+        return LogFollower(logs=self.logs, tenant=tenant, subject=subject, limits=limits)
 
 
 def run(body: Callable[[Installation], Awaitable[None]], *, lease: Lease | None = None) -> None:

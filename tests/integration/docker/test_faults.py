@@ -68,7 +68,7 @@ async def test_a_look_that_fails_after_the_deed_does_not_deny_the_deed(bench: Be
     name = await bench.created()
     calls = BlindControl(Endpoint(socket=ENGINE_SOCKET))
     with pytest.raises(EngineOutcomeUnknown):
-        await Containers(calls).start(name)
+        await Containers(calls, log_bytes=1).start(name)
     await calls.close()
     assert await bench.status(name) == "running"
 

@@ -1,12 +1,15 @@
 """What a container is allowed, seen from inside it and from the engine."""
 
+import asyncio
+
 import msgspec
 
+from adapters.docker import DockerEngine, EngineAddress
 from adapters.docker.container_spec import create_body
 from domain.containers.spec import Limits
 from domain.ports import EngineContainerSpec
 from tests.support.container_engines import MEBIBYTE, SHOW_LIMITS, Bench, on_docker
-from tests.support.docker import sdk
+from tests.support.docker import a_docker_engine, base_image, sdk
 
 STATUS = ("cat", "/proc/self/status")
 
@@ -63,7 +66,7 @@ async def test_a_read_only_root_leaves_its_tmpfs_writable_to_anybody(bench: Benc
 
 
 @on_docker
-async def test_the_engine_sees_no_mount_no_privilege_and_a_whole_log(bench: Bench) -> None:
+async def test_the_engine_sees_no_mount_no_privilege_and_a_bounded_log(bench: Bench) -> None:
     host = sdk().inspect_container(await bench.created())["HostConfig"]
     assert not host["Privileged"]
     doors = ("Binds", "Devices", "DeviceRequests", "VolumesFrom", "Mounts", "CapAdd")
@@ -72,12 +75,31 @@ async def test_the_engine_sees_no_mount_no_privilege_and_a_whole_log(bench: Benc
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["LogConfig"] == {
         "Type": "json-file",
-        "Config": {"max-size": "1000p", "mode": "blocking"},
+        "Config": {"max-size": str(80 * 64 * MEBIBYTE), "max-file": "1", "mode": "blocking"},
     }
 
 
+LOG_BYTES = 20_000
+
+
+def test_a_log_is_whole_up_to_its_limit_and_bounded_beyond() -> None:
+    async def main() -> None:
+        async with (
+            asyncio.timeout(60),
+            a_docker_engine(),
+            await DockerEngine.open(EngineAddress(), log_bytes=LOG_BYTES) as engine,
+        ):
+            bench = Bench(engine, base_image())
+            shortest_lines = await said(bench, "sh", "-c", f"yes '' | head -c {LOG_BYTES}")
+            assert shortest_lines == "\n" * LOG_BYTES
+            much = await bench.ended(("sh", "-c", f"yes '' | head -c {20 * LOG_BYTES}"))
+            assert len((await bench.output(much, follow=False))["stdout"]) <= 2 * LOG_BYTES
+
+    asyncio.run(main())
+
+
 def test_nothing_but_the_listed_settings_is_ever_sent() -> None:
-    body = create_body(EngineContainerSpec(name="a", image="b"))
+    body = create_body(EngineContainerSpec(name="a", image="b"), log_bytes=1)
     host = msgspec.convert(body["HostConfig"], dict[str, object])
     assert set(body) - {"HostConfig"} == {
         *("Image", "Cmd", "Entrypoint", "Env", "User", "WorkingDir", "Labels", "StopTimeout")

@@ -1,6 +1,7 @@
 """Networks on engines that give one name to several, and have room for few by themselves."""
 
 import asyncio
+from contextlib import aclosing
 from ipaddress import IPv4Network
 
 import pytest
@@ -38,6 +39,41 @@ async def test_a_container_reaches_out_but_only_from_its_own_network(bench: Benc
     name = await bench.running(("cat", "/proc/net/dev"), network=network)
     assert b"eth0" in (await bench.output(name))["stdout"]
     assert list(sdk().inspect_container(name)["NetworkSettings"]["Networks"]) == [network]
+
+
+LISTENS = (
+    "$s = IO::Socket::INET->new(LocalPort => 7000, Listen => 9); print qq(ready\\n); sleep 1000"
+)
+REACHES = "timeout 2 bash -c ': </dev/tcp/{host}/{port}' 2>/dev/null && echo yes || echo no"
+
+
+async def reaches(bench: Bench, network: str, host: str, port: int) -> str:
+    script = REACHES.format(host=host, port=port)
+    name = await bench.running(("sh", "-c", script), network=network)
+    return (await bench.output(name))["stdout"].decode().strip()
+
+
+@on_docker
+async def test_containers_of_two_networks_do_not_reach_each_other_but_the_engines_machine(
+    bench: Bench,
+) -> None:
+    here, there = new_name(), new_name()
+    for network in (here, there):
+        await bench.engine.ensure_network(network, labels=labels())
+    perl = ("perl", "-MIO::Socket::INET", "-e", f"$| = 1; {LISTENS}")
+    name = await bench.running(perl, network=here)
+    async with aclosing(bench.engine.logs(name, follow=True)) as frames:
+        assert (await anext(frames)).data == b"ready\n"
+    joined = sdk().inspect_container(name)["NetworkSettings"]["Networks"][here]
+    assert await reaches(bench, here, joined["IPAddress"], 7000) == "yes"
+    assert await reaches(bench, there, joined["IPAddress"], 7000) == "no"
+    async with await asyncio.start_server(_hang_up, "0.0.0.0", 0) as server:  # noqa: S104 - on purpose
+        port = server.sockets[0].getsockname()[1]
+        assert await reaches(bench, there, joined["Gateway"], port) == "yes"
+
+
+async def _hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
 
 
 def subnet_of(name: str) -> IPv4Network:

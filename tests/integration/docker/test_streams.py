@@ -22,7 +22,7 @@ from tests.support.container_engines import (
     a_tar,
     on_docker,
 )
-from tests.support.docker import base_image, labels, new_name, step_states
+from tests.support.docker import base_image, labels, new_name, sdk, step_states
 from tests.support.engine_proxy import an_engine_proxy, until
 
 FOLLOWERS = 200
@@ -87,7 +87,7 @@ async def test_a_log_that_breaks_off_is_not_taken_for_whole(bench: Bench) -> Non
 
 @on_docker
 async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench) -> None:
-    request = a_request()
+    request = await a_request(bench)
     dockerfile = f"ARG IMAGE\nFROM $IMAGE\nRUN echo begun; exec sleep 1000 # {request.tag}\n"
     output = bench.engine.build_image(request, a_tar({"Dockerfile": dockerfile.encode()}))
     async with aclosing(output):
@@ -97,7 +97,7 @@ async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench
     await until(lambda: step_states(request.tag) == [], seconds=2)
 
 
-def a_request(**changes: Any) -> ImageBuildRequest:
+async def a_request(bench: Bench, **changes: Any) -> ImageBuildRequest:
     request = ImageBuildRequest(
         tag=f"eulermaker/test:{new_name()}",
         dockerfile="Dockerfile",
@@ -105,29 +105,75 @@ def a_request(**changes: Any) -> ImageBuildRequest:
         arguments={"IMAGE": base_image()},
         labels=labels(),
         limits=Limits(),
+        network=new_name(),
     )
+    await bench.engine.ensure_network(request.network, labels=labels())
     return msgspec.structs.replace(request, **changes)
 
 
 @on_docker
 async def test_a_build_keeps_its_limits_and_stops_at_its_target(bench: Bench) -> None:
-    limits = Limits(memory_bytes=64 * MEBIBYTE, cpu_millis=500)
-    request = a_request(target="first", limits=limits)
+    limits = Limits(memory_bytes=64 * MEBIBYTE, cpu_millis=500, pids=33)
+    request = await a_request(bench, target="first", limits=limits)
     files = {
-        "Dockerfile": b"ARG IMAGE\nFROM $IMAGE AS first\nCOPY limits /\nRUN sh /limits\n"
+        "Dockerfile": b"ARG IMAGE\nFROM $IMAGE AS first\nCOPY limits /\n"
+        b"RUN until sh /limits | grep -qx 33; do sleep 0.01; done; sh /limits\n"
+        b"RUN until sh /limits | grep -qx 33; do sleep 0.01; done; echo second\n"
         b"FROM first\nRUN exit 9\n",
         "limits": SHOW_LIMITS.encode(),
     }
     output = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
-    told = "".join(piece.text for piece in output).split()
-    assert str(64 * MEBIBYTE) in told
-    assert "50000" in told
+    told = "".join(piece.text for piece in output).splitlines()
+    begin = told.index(str(64 * MEBIBYTE))
+    assert told[begin : begin + 3] == [str(64 * MEBIBYTE), "33", "50000"]
+    assert "second" in told
     assert output[-1].image_id
 
 
 @on_docker
+async def test_a_step_that_forks_for_ever_is_stopped_at_its_limit(bench: Bench) -> None:
+    request = await a_request(bench, limits=Limits(pids=40))
+    script = (
+        "until sh /limits | grep -qx 40; do sleep 0.01; done;"
+        " i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i + 1)); done"
+    )
+    dockerfile = f"ARG IMAGE\nFROM $IMAGE\nCOPY limits /\nRUN {script} # {request.tag}\n"
+    files = {"Dockerfile": dockerfile.encode(), "limits": SHOW_LIMITS.encode()}
+    *said, last = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
+    assert last.error
+    assert "fork" in "".join(piece.text for piece in said)
+
+
+@on_docker
+async def test_a_build_runs_in_the_network_it_was_given_and_no_other(bench: Bench) -> None:
+    request = await a_request(bench)
+    dockerfile = f"ARG IMAGE\nFROM $IMAGE\nRUN echo begun; exec sleep 1000 # {request.tag}\n"
+    output = bench.engine.build_image(request, a_tar({"Dockerfile": dockerfile.encode()}))
+    async with aclosing(output):
+        while "begun" not in (await anext(output)).text.splitlines():
+            pass
+        (step,) = [c for c in sdk().containers(all=True) if request.tag in c["Command"]]
+        assert list(step["NetworkSettings"]["Networks"]) == [request.network]
+
+
+@on_docker
+async def test_a_build_whose_steps_can_no_longer_be_bounded_breaks_off(bench: Bench) -> None:
+    request = await a_request(bench)
+    dockerfile = f"ARG IMAGE\nFROM $IMAGE\nRUN echo begun; exec sleep 1000 # {request.tag}\n"
+    async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+        output = engine.build_image(request, a_tar({"Dockerfile": dockerfile.encode()}))
+        async with aclosing(output):
+            while "begun" not in (await anext(output)).text.splitlines():
+                pass
+            proxy.cut(b"/events")
+            with pytest.raises(EngineOutcomeUnknown):
+                await anext(output)
+    await until(lambda: step_states(request.tag) == [], seconds=2)
+
+
+@on_docker
 async def test_a_build_that_fails_says_why_and_leaves_no_container(bench: Bench) -> None:
-    request = a_request()
+    request = await a_request(bench)
     for text, reason in {
         f"ARG IMAGE\nFROM $IMAGE\nRUN exit 9 # {request.tag}\n": "returned a non-zero code: 9",
         "FROM scratch\nNONSENSE\n": "NONSENSE",
@@ -145,8 +191,9 @@ async def test_an_upload_that_breaks_off_raises_what_broke_it(bench: Bench) -> N
     name = await bench.created()
     with pytest.raises(BlobMissing):
         await bench.engine.put_files(name, "/srv", breaks_off())
+    request = await a_request(bench)
     with pytest.raises(BlobMissing):
-        async for _ in bench.engine.build_image(a_request(), breaks_off()):
+        async for _ in bench.engine.build_image(request, breaks_off()):
             pass
 
 

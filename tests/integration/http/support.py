@@ -30,8 +30,18 @@ from api.settings import Settings
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
 from domain.application.command_handler import CommandHandler
+from domain.catalog import EVENT_TYPES
 from domain.errors import StoreUnavailable
-from domain.event import Append, Command, CommandContext, Receipt, RecordedEvent
+from domain.event import (
+    Append,
+    Command,
+    CommandContext,
+    Event,
+    OpaqueEvent,
+    Receipt,
+    RecordedEvent,
+)
+from domain.event_types import EventTypes
 from projections.answer import Answer, Page
 from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
@@ -41,6 +51,7 @@ from projections.errors import ProjectionBehind
 from projections.keys import KeyRow
 from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
 from projections.statistics import EventCount
+from tests.support.appends import an_append
 
 Client = TestClient[Request, Application]
 TENANT = "default"
@@ -57,11 +68,15 @@ class RandomIds:
         return str(uuid.uuid4())
 
 
+class FromTheFuture(Event, frozen=True, kw_only=True):
+    """Of a type that only newer programs know."""
+
+
 class TailedStore(InMemoryEventStore):
     """A store that is its own tail, and that can be away."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(EventTypes((*EVENT_TYPES, FromTheFuture)))
         self.away: Exception | None = None
         self.pace_seconds = 0.0
         self._moved = asyncio.Event()
@@ -76,6 +91,12 @@ class TailedStore(InMemoryEventStore):
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
         return receipt
+
+    async def record_unknown(self, stream: str) -> None:
+        """As a newer program would: this one can only carry the event."""
+        await self.append(an_append(stream, FromTheFuture()))
+        opaque = msgspec.structs.replace(self._events[-1], event=OpaqueEvent(raw=b"{}"))
+        self._events[-1] = self._streams[TENANT, stream][-1] = opaque
 
     async def read_stream(
         self, tenant: str, stream: str, *, after_version: int = 0, limit: int = 1_000

@@ -1,5 +1,6 @@
 """Default deny: every route, every role; keys, tickets and what is recorded of who fails."""
 
+import asyncio
 import re
 
 import msgspec
@@ -7,7 +8,6 @@ import pytest
 
 from api.http.route import PUBLIC, Public
 from api.http.routes import ROUTES
-from api.settings import AccessSettings, Settings
 from domain.access.roles import Permission, Role, permits
 from tests.integration.http.support import Service, problem, run
 
@@ -123,33 +123,6 @@ def test_a_denied_permission_is_recorded() -> None:
     run(story)
 
 
-def test_a_flood_of_failures_is_recorded_only_up_to_the_limit() -> None:
-    settings = Settings(
-        access=AccessSettings(recorded_failures_per_minute=3, requests_per_second_and_address=1_000)
-    )
-
-    async def story(service: Service) -> None:
-        before = service.store.position
-        for _ in range(10):
-            assert (await service.client.get("/v1/builds")).status == 401
-        assert service.store.position == before + 3
-
-    run(story, settings)
-
-
-@pytest.mark.parametrize(
-    "named", ["requests_per_second_and_key", "requests_per_second_and_address"]
-)
-def test_too_many_requests_are_told_when_to_come_back(named: str) -> None:
-    async def story(service: Service) -> None:
-        headers = service.headers() if "key" in named else {}
-        responses = [await service.client.get("/v1/builds", headers=headers) for _ in range(5)]
-        assert await problem(responses[-1]) == (429, "too-many-requests")
-        assert int(responses[-1].headers["Retry-After"]) >= 1
-
-    run(story, Settings(access=AccessSettings(**{named: 2})))
-
-
 def test_a_created_key_works_and_its_token_is_shown_once() -> None:
     async def story(service: Service) -> None:
         body = {"role": "viewer", "label": "dashboard"}
@@ -225,6 +198,36 @@ def test_an_idempotency_key_makes_one_key_only() -> None:
             "POST", "/v1/keys", {"role": "admin"}, headers={"Idempotency-Key": "create-key-1"}
         )
         assert await problem(other) == (422, "command-id-reused")
+
+    run(story)
+
+
+@pytest.mark.parametrize("second", ["viewer", "admin"])
+def test_the_same_creation_twice_at_once_makes_one_key_and_shows_one_token(
+    second: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(service: Service) -> None:
+        both, put = asyncio.Barrier(2), service.identities.put
+
+        async def put_together(tenant: str, subject: str, label: str) -> None:
+            await put(tenant, subject, label)
+            await both.wait()
+
+        monkeypatch.setattr(service.identities, "put", put_together)
+        headers = {"Idempotency-Key": "create-key-1"}
+        answers = await asyncio.gather(
+            *(
+                service.call("POST", "/v1/keys", {"role": role, "label": "Ada"}, headers=headers)
+                for role in ("viewer", second)
+            )
+        )
+        bodies = [await answer.json() for answer in answers if answer.status == 201]
+        assert sum(body["token"] is not None for body in bodies) == 1
+        assert len({body["id"] for body in bodies}) == 1
+        refused = [answer for answer in answers if answer.status != 201]
+        assert [await problem(answer) for answer in refused] == [
+            (422, "command-id-reused") for _ in range(second != "viewer")
+        ]
 
     run(story)
 

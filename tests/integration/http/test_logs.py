@@ -6,19 +6,26 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp import ClientResponse
+from aiohttp import ClientPayloadError, ClientResponse
 
 from api.http import logs
+from api.settings import AccessSettings, Settings
 from domain.access.commands import RevokeKey
 from domain.access.roles import Role
 from domain.builds import commands as c
 from domain.builds.events import Step, StepLog
 from domain.ports import LogChunk, LogStreamName
 from domain.processes.naming import container_log, step_log
-from tests.integration.http.support import Service, run
+from tests.integration.http.support import Service, problem, run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FRAMES = {"Accept": "application/x-ndjson"}
+SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+}
 
 
 async def root_prepared(service: Service, build_id: str) -> None:
@@ -197,6 +204,38 @@ def test_a_follower_is_cut_off_when_its_key_is_revoked(monkeypatch: pytest.Monke
         response = await service.call("GET", path, role=Role.VIEWER)
         await service.command(RevokeKey(key_id="key-viewer"))
         with pytest.raises(Exception, match=r"(?i)payload|disconnected|closed"):
+            await response.read()
+
+    run(story)
+
+
+def test_followers_and_sockets_of_a_key_are_limited_together() -> None:
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{(await service.a_build())['id']}/log?follow=true"
+        follower = await service.call("GET", path)
+        for upgrade in ({}, SOCKET):
+            refused = await service.call("GET", "/v1/events" if upgrade else path, headers=upgrade)
+            assert await problem(refused) == (429, "too-many-requests")
+        async with await service.call("GET", path, role=Role.VIEWER) as other:
+            assert other.status == 200
+        follower.close()
+        while (await service.call("GET", path)).status == 429:
+            pass
+
+    run(story, Settings(access=AccessSettings(streams_per_key=1)))
+
+
+@pytest.mark.parametrize("query", ["", "?follow=true"])
+def test_a_log_that_lost_its_content_is_broken_off(
+    query: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "WAIT_SECONDS", 0.05)
+
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{await two_steps(service)}/log{query}"
+        service.logs.lose("default", step_log(path.split("/")[3], 1, Step.TOOLCHAIN, 1))
+        response = await service.call("GET", path)
+        with pytest.raises(ClientPayloadError):
             await response.read()
 
     run(story)

@@ -2,7 +2,7 @@
 # ruff: noqa: RUF001 - gcc quotes names with these
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -92,18 +92,25 @@ Errors during downloading metadata for repository 'main':
 Error: Failed to download metadata for repo 'main': Cannot download repomd.xml
 No match for argument: foo-devel
 """
+REGISTRY_DOWN = (
+    "Step 1/2 : FROM base:1\n"
+    'error: Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host\n'
+)
 DISK_FULL = "cc1: fatal error: error writing to /tmp/x.s: No space left on device\n"
 
 
 def kept(text: str) -> StepLog:
     """The log as it is kept of a step that wrote this."""
 
-    async def frames() -> AsyncIterator[LogFrame]:
+    async def frames() -> AsyncGenerator[LogFrame]:
         yield LogFrame(stream="stdout", data=text.encode())
 
     async def follow() -> StepLog:
         follower = LogFollower(
-            logs=InMemoryLogStore(), tenant="default", subject="s", limits=LogLimits()
+            logs=InMemoryLogStore(),
+            tenant="default",
+            subject="s",
+            limits=LogLimits(max_bytes=1_000_000),
         )
         return await follower.follow(frames())
 
@@ -162,6 +169,12 @@ def test_a_network_that_fails_is_the_systems_fault(step: Step) -> None:
     found = diagnosed(step, NETWORK_DOWN)
     assert (found.user_fault, found.retryable, found.unresolved) == (False, True, ())
     assert "Curl error (6)" in found.reason
+
+
+def test_a_registry_that_cannot_be_reached_is_the_systems_fault() -> None:
+    found = diagnosed(Step.IMAGE, REGISTRY_DOWN)
+    assert (found.user_fault, found.retryable) == (False, True)
+    assert "dial tcp" in found.reason
 
 
 @pytest.mark.parametrize("step", Step)

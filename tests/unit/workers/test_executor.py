@@ -5,7 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
+from adapters.docker.archives import TRANSFER_SECONDS
+from adapters.docker.containers import START_SECONDS
+from adapters.docker.images import COMMIT_SECONDS, PULL_SECONDS
 from adapters.memory.container_engine import Program
+from api.workers.executor import EFFECT_SECONDS
 from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
@@ -197,3 +201,8 @@ def test_slow_effects_give_their_places_to_others(monkeypatch: pytest.MonkeyPatc
             await at.recorded(STREAM, e.ContainerStarted)
 
     run(body)
+
+
+def test_a_call_that_takes_too_long_ends_before_its_effect_and_says_what_it_was() -> None:
+    for longest in (PULL_SECONDS, TRANSFER_SECONDS, COMMIT_SECONDS):
+        assert longest + 2 * START_SECONDS < EFFECT_SECONDS  # what the same effect does besides

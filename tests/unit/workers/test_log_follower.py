@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ TENANT, SUBJECT = "default", "container-a/1"
 
 async def _frames(
     frames: Sequence[LogFrame], *, breaks_after: int | None = None
-) -> AsyncIterator[LogFrame]:
+) -> AsyncGenerator[LogFrame]:
     for number, frame in enumerate(frames):
         if number == breaks_after:
             raise ConnectionError("the engine went away")
@@ -68,18 +68,33 @@ def test_no_byte_is_lost_or_doubled_however_often_it_breaks_off(
 
 @settings(deadline=None, max_examples=30)
 @given(FRAMES, st.integers(0, 40))
-def test_what_is_beyond_the_limit_is_dropped_and_said_so(
+def test_what_is_beyond_the_limit_is_not_kept_which_its_last_line_says(
     frames: list[LogFrame], limit: int
 ) -> None:
     async def body() -> tuple[StepLog, bytes]:
         logs = InMemoryLogStore()
         kept = await _follower(logs, limit).follow(_frames(frames))
+        assert await _follower(logs, limit).follow(_frames(frames), close=False) == kept
         return kept, b"".join(chunk.data for chunk in await logs.read(TENANT, SUBJECT))
 
     kept, stored = asyncio.run(body())
     everything = b"".join(frame.data for frame in frames)
-    assert stored == everything[:limit]
-    assert kept.truncated is (len(everything) > limit)
+    beyond = len(everything) > limit
+    note = f"\n[Only the first {limit} bytes of this log are kept.]\n".encode()
+    assert stored == everything[:limit] + (note if beyond else b"")
+    assert (kept.size, kept.truncated) == (len(stored), beyond)
+    assert kept.digest == f"sha256:{hashlib.sha256(stored).hexdigest()}"
+
+
+def test_a_log_that_ended_at_its_limit_takes_no_more_when_the_limit_is_raised() -> None:
+    async def body() -> int:
+        logs = InMemoryLogStore()
+        frames = [LogFrame(stream="stdout", data=bytes(1_000))]
+        ended = await _follower(logs, 10).follow(_frames(frames), close=False)
+        await _follower(logs, 500).follow(_frames(frames), close=False)
+        return (await logs.end(TENANT, SUBJECT))[1] - ended.size
+
+    assert asyncio.run(body()) == 0
 
 
 def _said(text: str, stream: LogStreamName = "stdout") -> LogFrame:

@@ -268,6 +268,17 @@ def test_an_image_is_built_and_its_end_is_never_lost() -> None:
     run(body)
 
 
+def test_an_image_build_has_a_network_of_its_own_which_goes_with_it() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await submit(at, await an_image(at))
+            await at.recorded(STREAM, e.BuildSucceeded)
+            await until(lambda: at.engine.networks == {})
+        assert at.calls("ensure_network") == ["em-b-1-image"]
+
+    run(body)
+
+
 def test_an_image_whose_context_is_gone_is_the_systems_fault() -> None:
     async def body(at: Installation) -> None:
         gone = SourceFile(name="context.tar", digest="sha256:" + 64 * "0", size=1)
