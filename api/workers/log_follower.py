@@ -13,9 +13,10 @@ from contextlib import aclosing
 
 import msgspec
 
+from api.workers.loops import backoff
 from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
-from domain.errors import LogIncomplete
+from domain.errors import LogIncomplete, StoreUnavailable
 from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
 
 CHUNK_BYTES = 1024 * 1024
@@ -23,6 +24,7 @@ FLUSH_SECONDS = 0.1
 MAX_LINE = 500
 QUEUED_FRAMES = 16  # of at most what one read of the engine's answer brings
 MAX_CHUNKS_AT_ONCE = 256
+APPEND_SECONDS = 30.0
 
 
 class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +105,19 @@ class LogFollower:
         return LogFrame(stream=frame.stream, data=frame.data[:room] + note.encode())
 
     async def _append(self, chunks: Sequence[LogChunk]) -> None:
-        await self._logs.append(self._tenant, self._subject, chunks)
+        """Tried for a while: an engine says what an image build writes only once."""
+        loop = asyncio.get_running_loop()
+        give_up_at, failures = loop.time() + APPEND_SECONDS, 0
+        while True:
+            try:
+                await self._logs.append(self._tenant, self._subject, chunks)
+            except StoreUnavailable:
+                if loop.time() >= give_up_at:
+                    raise
+                failures += 1
+                await asyncio.sleep(backoff(failures))
+            else:
+                return
 
 
 async def _batched(frames: AsyncGenerator[LogFrame]) -> AsyncGenerator[LogFrame | None]:

@@ -67,10 +67,13 @@ def test_an_image_build_outlives_a_restart_of_the_database_by_being_tried_again(
         assert log.stdout is not None
         until(log.stdout, "begun")
         os.kill(postmaster(service.data_dir), signal.SIGINT)
-        until(log.stdout, "begun")  # of the second attempt
-        assert step_states(mark) == ["running"]
+        until(log.stdout, "begun")  # of the second attempt: the engine repeats the line it runs
+        assert len(step_states(mark)) == 1
         assert log.wait(60) == 0
-    first, second = newest(service, "restarted")["attempts"]
-    assert (first["phase"], first["failure"]["fault"]) == ("errored", "system")
-    assert second["phase"] == "succeeded"
-    sdk().remove_image(second["image"]["image"], force=True)
+    *earlier, last = newest(service, "restarted")["attempts"]
+    assert earlier
+    assert {(each["phase"], each["failure"]["fault"]) for each in earlier} == {
+        ("errored", "system")
+    }
+    assert last["phase"] == "succeeded"
+    sdk().remove_image(last["image"]["image"], force=True)

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from adapters.embedded import EmbeddedPostgres, EmbeddedServerError
+from tests.integration.embedded.support import wait_until
 
 
 def _setting(url: str, name: str) -> str:
@@ -54,7 +55,7 @@ def test_stop_is_harmless_before_start_and_twice(postgres: EmbeddedPostgres) -> 
 def test_whoever_attached_can_stop_the_server(postgres: EmbeddedPostgres, data_dir: Path) -> None:
     postgres.start()
     EmbeddedPostgres(data_dir).stop()
-    assert not postgres.is_running()
+    wait_until(lambda: not postgres.is_running())  # its pid file goes before it does
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from adapters.memory.log_store import InMemoryLogStore
 from api.workers.log_follower import LogFollower, LogLimits
 from domain.builds.events import StepLog
-from domain.ports import LogFrame, LogStreamName
+from domain.errors import StoreUnavailable
+from domain.ports import LogChunk, LogFrame, LogStreamName
 
 FRAMES = st.lists(
     st.builds(
@@ -123,3 +124,29 @@ def test_lines_of_the_two_streams_are_not_mixed() -> None:
 
 def test_a_last_line_without_an_end_is_a_line() -> None:
     assert _kept(_said("a\nb")).tail == ("a", "b")
+
+
+class AwayForAWhile(InMemoryLogStore):
+    """Away twice, the second time only after it has stored what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries = 0
+
+    async def append(self, tenant: str, subject: str, chunks: Sequence[LogChunk]) -> None:
+        self.tries += 1
+        if self.tries > 1:
+            await super().append(tenant, subject, chunks)
+        if self.tries <= 2:
+            raise StoreUnavailable("away")
+
+
+def test_a_store_that_is_away_for_a_moment_ends_no_log() -> None:
+    async def body() -> None:
+        logs = AwayForAWhile()
+        frames = [LogFrame(stream="stdout", data=b"said once\n")]
+        kept = await _follower(logs).follow(_frames(frames))
+        assert [chunk.data for chunk in await logs.read(TENANT, SUBJECT)] == [b"said once\n"]
+        assert (kept.chunks, logs.tries) == (1, 3)
+
+    asyncio.run(body())
