@@ -23,6 +23,7 @@ from adapters.postgres.proof_queries import (
 from domain.event import LogHead
 
 PAGE_SIZE = 2_000
+REWRITTEN = "rewritten"
 BEFORE_ALL = -(2**63)
 
 Progress = Callable[[int, int], None]
@@ -179,9 +180,9 @@ class _Verifier:
             return None
         return _damage(
             checkpoint.position,
-            "rewritten",
+            REWRITTEN,
             "The history up to here is not the one of the checkpoint: it was rewritten and all"
-            " hashes were computed again.",
+            " hashes were computed again, or the checkpoint is of another service.",
         )
 
     def _check_head(self, head: int, chain: bytes) -> Damage | None:

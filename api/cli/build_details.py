@@ -1,5 +1,7 @@
 """A build as people read it: what it is, how far it got, and why it went wrong."""
 
+import re
+
 import click
 
 from api.cli import output
@@ -7,6 +9,7 @@ from domain.builds.state import Phase
 from projections.build_rows import Attempt, BuildDetails, Failure, LogSummary
 
 SHOWN_LINES = 20
+_LACKING_SOURCE = re.compile(r"Bad (?:file|source): \S*/SOURCES/(\S+): No such file")
 FAULTS = {"user": "the package's fault", "system": "the system's fault"}
 
 
@@ -38,12 +41,24 @@ def show_failure(failure: Failure, phase: Phase) -> None:
             ("Exit code", failure.exit_code),
             ("Unresolved", ", ".join(failure.unresolved)),
             ("Retry", "may help" if failure.retryable else None),
+            ("Advice", advice(failure, phase)),
         )
     )
     if failure.log_tail:
         click.echo(click.style("Last lines", bold=True))
         for line in failure.log_tail[-SHOWN_LINES:]:
             click.echo(f"  {output.terminal_safe(line)}")
+
+
+def advice(failure: Failure, phase: Phase) -> str | None:
+    """What to change on the command line, where that is plain."""
+    if phase is Phase.TIMED_OUT:
+        return (
+            "Submit it again with more --wall-seconds (for an attempt in all)"
+            " or --idle-seconds (without a line of log)."
+        )
+    lacking = next(filter(None, map(_LACKING_SOURCE.search, failure.log_tail)), None)
+    return f"Name {lacking[1]} behind the SPEC when you submit it." if lacking else None
 
 
 def _log_size(log: LogSummary) -> str:

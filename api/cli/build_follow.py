@@ -10,6 +10,7 @@ import click
 
 from api.cli import exits, output
 from api.cli.build_details import show_failure
+from api.cli.build_fetch import use_of_image
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
 from api.cli.patience import Patience
@@ -129,8 +130,9 @@ def _show_outcome(build: BuildDetails) -> None:
     for artifact in attempt.artifacts:
         click.echo(f"  {artifact.name}  {output.size(artifact.size)}  {artifact.digest}", err=True)
     if attempt.artifacts:
-        click.echo(f"Fetch them: eulermaker build fetch {build.build_id}", err=True)
+        click.echo(f"Fetch them: eulermaker build fetch {build.build_id} ./{build.name}", err=True)
     if attempt.image is not None:
         click.echo(f"  {attempt.image.image}  {attempt.image.image_id}", err=True)
+        click.echo(f"Use it: {use_of_image(build.name, attempt.image.image)}", err=True)
     if attempt.failure is not None:
         show_failure(attempt.failure, attempt.phase)

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from api.cli import output
 from api.cli.build_follow import follow_build, interrupted_follow
+from api.cli.checked import BUILD_ARGUMENT, DOCKERFILE, FILE_NAME, IMAGE, NAME, TARGET, bounds
 from api.cli.client import ApiClient
 from api.cli.packing import LocalFile, describe, pack_context
 from api.cli.session import client_command
@@ -20,6 +22,8 @@ from domain.containers.spec import Limits
 
 ILLEGAL_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+ONLY_FOR_IMAGES = ("dockerfile", "target", "build_arg", "no_cache")
+ONLY_FOR_RPMS = ("base_image",)
 
 
 @click.command("submit")
@@ -31,15 +35,25 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Build an image from this directory instead of an RPM.",
 )
-@click.option("--dockerfile", default="Dockerfile", show_default=True, help="With --image.")
-@click.option("--target", default="", help="The stage to build, with --image.")
+@click.option(
+    "--dockerfile", type=DOCKERFILE, default="Dockerfile", show_default=True, help="With --image."
+)
+@click.option("--target", type=TARGET, default="", help="The stage to build, with --image.")
 @click.option("--build-arg", multiple=True, metavar="NAME=VALUE", help="With --image.")
 @click.option("--no-cache", is_flag=True, help="Repeat every step, with --image.")
-@click.option("--name", help="The build's name; else the spec's or the directory's.")
-@click.option("--base-image", help="What to build from; else the service's own.")
+@click.option("--name", type=NAME, help="The build's name; else after the spec or directory.")
+@click.option("--base-image", type=IMAGE, help="What to build an RPM in; else the service's own.")
 @click.option("--follow", "-f", is_flag=True, help="Show the log; exit with the build's outcome.")
-@click.option("--wall-seconds", type=click.IntRange(1), help="For one attempt in all.")
-@click.option("--idle-seconds", type=click.IntRange(1), help="Without a line of log.")
+@click.option(
+    "--wall-seconds",
+    type=click.IntRange(*bounds(BuildSpec, "wall_seconds")),
+    help="For one attempt in all.",
+)
+@click.option(
+    "--idle-seconds",
+    type=click.IntRange(*bounds(BuildSpec, "idle_seconds")),
+    help="Without a line of log.",
+)
 @click.option("--memory", type=BYTES, help="Like 512M or 4G.")
 @click.option("--cpus", type=CPUS, help="Like 2 or 0.5.")
 @client_command
@@ -73,8 +87,10 @@ async def submit(
     """
     if (spec is None) == (context is None):
         raise click.UsageError("Name a SPEC with its SOURCES, or a directory with --image.")
+    _refuse_without_effect(image=context is not None)
     with tempfile.TemporaryDirectory(prefix="eulermaker-") as directory:
         if spec is not None:
+            _check_names(spec, sources)
             files = [describe(spec), *map(describe, sources)]
             source: RpmSource | ImageSource = _rpm_source(files)
         else:
@@ -89,7 +105,7 @@ async def submit(
             )
         await ensure_uploaded(client, files, shown=not as_json)
     wanted = BuildSpec(
-        name=_name(name or (spec.stem if spec else context.resolve().name if context else "")),
+        name=name or _name_after(spec.stem if spec else context.resolve().name if context else ""),
         source=source,
         base_image=base_image,
         limits=_limits(memory, cpus),
@@ -104,15 +120,36 @@ async def submit(
 async def _submit(client: ApiClient, wanted: BuildSpec, *, follow: bool, as_json: bool) -> int:
     answer = await client.command("/v1/builds", wanted)
     accepted = output.decode(answer, Accepted)
+    sentence = f"Build {accepted.id} ({wanted.name}) is submitted."
     if not follow:
-        output.show_accepted(answer, f"Build {accepted.id} is submitted.", as_json=as_json)
+        output.show_accepted(answer, sentence, as_json=as_json)
         if not as_json:
             click.echo(f"Watch it: eulermaker build log --follow {accepted.id}")
         return 0
     if not as_json:
-        click.echo(f"Build {accepted.id} is submitted.", err=True)
+        click.echo(sentence, err=True)
     with interrupted_follow(accepted.id):
         return await follow_build(client, accepted.id, as_json=as_json)
+
+
+def _refuse_without_effect(*, image: bool) -> None:
+    """An option that would be ignored is a misunderstanding."""
+    context = click.get_current_context()
+    for name in ONLY_FOR_RPMS if image else ONLY_FOR_IMAGES:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            advice = (
+                "is for RPMs: an image begins with what FROM in its Dockerfile names."
+                if image
+                else "is for images, which are built with --image DIRECTORY."
+            )
+            raise click.UsageError(f"--{name.replace('_', '-')} {advice}")
+
+
+def _check_names(spec: Path, sources: tuple[Path, ...]) -> None:
+    if spec.suffix != ".spec":
+        raise click.UsageError(f"The first file must be the .spec, not {spec.name}.")
+    for file in (spec, *sources):
+        FILE_NAME.convert(file.name, None, None)
 
 
 def _rpm_source(files: list[LocalFile]) -> RpmSource:
@@ -126,7 +163,7 @@ def _build_arguments(build_arg: tuple[str, ...]) -> dict[str, str]:
         key, equals, value = each.partition("=")
         if not equals:
             raise click.UsageError(f"--build-arg {each} should be NAME=VALUE.")
-        arguments[key] = value
+        arguments[BUILD_ARGUMENT.convert(key, None, None)] = value
     return arguments
 
 
@@ -142,6 +179,6 @@ def _limits(memory: int | None, cpus: int | None) -> Limits:
     )
 
 
-def _name(wanted: str) -> str:
+def _name_after(file: str) -> str:
     """What a file is called, as a name that the service takes."""
-    return ILLEGAL_IN_NAMES.sub("-", wanted.lower()).strip("-._")[:63] or "build"
+    return ILLEGAL_IN_NAMES.sub("-", file.lower()).strip("-._")[:63] or "build"

@@ -6,7 +6,7 @@ import click
 
 from api.cli import output
 from api.cli.build_details import show_build
-from api.cli.build_fetch import fetch_artifacts
+from api.cli.build_fetch import fetch_artifacts, read_artifacts
 from api.cli.build_follow import follow_build, interrupted_follow
 from api.cli.build_log import show_log
 from api.cli.build_submit import submit
@@ -15,7 +15,7 @@ from api.cli.history import show_history
 from api.cli.listing import list_option, read_pages
 from api.cli.names import find_build
 from api.cli.session import client_command
-from domain.builds.events import Artifact, Step
+from domain.builds.events import Step
 from domain.builds.state import Phase
 from projections.answer import Answer
 from projections.build_rows import BuildDetails, BuildRow
@@ -125,14 +125,14 @@ async def log(
 async def artifacts(client: ApiClient, *, build: str, attempt: int | None, as_json: bool) -> None:
     """List what a build made."""
     build_id = await find_build(client, build)
-    path = f"/v1/builds/{build_id}/artifacts"
     if as_json:
+        path = f"/v1/builds/{build_id}/artifacts"
         output.show_json(await client.get(path, {"attempt": attempt}))
         return
-    found = await client.read(path, Answer[tuple[Artifact, ...]], {"attempt": attempt})
+    found = await read_artifacts(client, build_id, attempt=attempt)
     output.show_table(
         ("NAME", "KIND", "SIZE", "DIGEST"),
-        ((one.name, one.kind, output.size(one.size), one.digest) for one in found.value),
+        ((one.name, one.kind, output.size(one.size), one.digest) for one in found),
     )
 
 
@@ -142,13 +142,22 @@ async def artifacts(client: ApiClient, *, build: str, attempt: int | None, as_js
     "directory", type=click.Path(file_okay=False, path_type=Path), default=Path(), required=False
 )
 @click.option("--attempt", type=click.IntRange(1), help="The last one unless given.")
+@click.option("--force", is_flag=True, help="Also replace files that have other content.")
 @client_command
 async def fetch(
-    client: ApiClient, *, build: str, directory: Path, attempt: int | None, as_json: bool
+    client: ApiClient,
+    *,
+    build: str,
+    directory: Path,
+    attempt: int | None,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Fetch what a build made into DIRECTORY, and verify each digest."""
     build_id = await find_build(client, build)
-    fetched = await fetch_artifacts(client, build_id, directory, attempt=attempt, shown=not as_json)
+    fetched = await fetch_artifacts(
+        client, build_id, directory, attempt=attempt, force=force, shown=not as_json
+    )
     if as_json:
         output.show_rows(fetched)
         return

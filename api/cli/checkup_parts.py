@@ -13,6 +13,7 @@ from adapters.postgres.migrate import shipped
 from api.cli.addresses import place
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
+from api.cli.data_directory import DataDirectory, read_text
 from api.cli.engine import EngineView
 from api.cli.output import decode
 from api.cli.problems import ServiceRefused, ServiceUnreachable
@@ -27,7 +28,7 @@ OLDEST_POSTGRES = 150_000
 OLDEST_ENGINE_API = (1, 41)
 CLOCK_SECONDS = 1.0
 LAG = 10_000
-START = "Start it: eulermaker up"
+START = "Start it: eulermaker up."
 STATE = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int,
     to_regclass('log.migrations') IS NOT NULL
@@ -130,7 +131,7 @@ async def check_engine_binding(settings: Settings) -> Finding:
 
 
 async def check_base_image(settings: Settings) -> Finding:
-    name = settings.builds.base_image
+    name = base_image_in_use(settings)
     try:
         async with open_engine(settings) as engine:
             image = await engine.find_image(name)
@@ -139,6 +140,12 @@ async def check_base_image(settings: Settings) -> Finding:
     if image is None:
         return warning("base image", f"{name} is not here", f"docker pull {name}, or run ops/up")
     return good("base image", name)
+
+
+def base_image_in_use(settings: Settings) -> str:
+    """The service may have been started with another environment than ours, as by ops/up."""
+    known = read_text(DataDirectory(settings.directory).base_image)
+    return known or settings.builds.base_image
 
 
 async def check_service(settings: Settings) -> Finding:

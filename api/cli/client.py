@@ -40,7 +40,9 @@ class ApiClient:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=CONNECT_SECONDS)
-        self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
+        self._session = aiohttp.ClientSession(
+            headers=self._headers, timeout=timeout, middlewares=(_tell_why_not_upgraded,)
+        )
         return self
 
     async def __aexit__(
@@ -160,6 +162,16 @@ class ApiClient:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         raise AssertionError("unreachable")
+
+
+async def _tell_why_not_upgraded(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """The library closes an answer that refuses a WebSocket without reading what it says."""
+    response = await handler(request)
+    if "Upgrade" in request.headers and response.status >= ERROR:
+        await _answer(response)
+    return response
 
 
 async def _answer(response: aiohttp.ClientResponse) -> bytes:

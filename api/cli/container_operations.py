@@ -5,8 +5,10 @@ from typing import get_args
 import click
 
 from api.cli import output
+from api.cli.checked import NAME, bounds
 from api.cli.client import ApiClient
 from api.cli.names import find_container
+from api.cli.problems import REFUSED_STATE, ServiceRefused
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from domain.containers.spec import Limits, Signal
@@ -89,7 +91,7 @@ async def kill(client: ApiClient, *, container: str, signal: str, as_json: bool)
 
 @click.command("rename")
 @click.argument("container")
-@click.argument("name")
+@click.argument("name", type=NAME)
 @client_command
 async def rename(client: ApiClient, *, container: str, name: str, as_json: bool) -> None:
     """Call a container NAME from now on."""
@@ -100,7 +102,7 @@ async def rename(client: ApiClient, *, container: str, name: str, as_json: bool)
 @click.argument("container")
 @click.option("--memory", type=BYTES, help="Like 512M.")
 @click.option("--cpus", type=CPUS, help="Like 2 or 0.5.")
-@click.option("--pids", type=click.IntRange(1), help="Processes at most.")
+@click.option("--pids", type=click.IntRange(*bounds(Limits, "pids")), help="Processes at most.")
 @client_command
 async def limits(
     client: ApiClient,
@@ -112,6 +114,8 @@ async def limits(
     as_json: bool,
 ) -> None:
     """Change what a container may use; what is not named stays."""
+    if memory is None and cpus is None and pids is None:
+        raise click.UsageError("Nothing would change. Name --memory, --cpus or --pids.")
     container_id = await find_container(client, container)
     path = f"/v1/containers/{container_id}"
     now = (await client.read(path, Answer[ContainerDetails])).value.limits
@@ -130,11 +134,13 @@ async def limits(
 async def remove(client: ApiClient, *, container: str, force: bool, as_json: bool) -> None:
     """Remove a container; its history stays."""
     container_id = await find_container(client, container)
-    answer = await client.command(
-        f"/v1/containers/{container_id}",
-        method="DELETE",
-        query={"force": output.query_flag(force)},
-    )
+    path, query = f"/v1/containers/{container_id}", {"force": output.query_flag(force)}
+    try:
+        answer = await client.command(path, method="DELETE", query=query)
+    except ServiceRefused as refused:
+        if refused.problem.type == REFUSED_STATE and not force:
+            raise refused.with_advice("Stop it first, or add --force.") from refused
+        raise
     _show(answer, container_id, "remove", as_json=as_json)
 
 

@@ -1,11 +1,13 @@
 """`container run` and `container request`: the same request, started at once or not."""
 
 import asyncio
+import sys
 from collections.abc import Collection
 
 import click
 
 from api.cli import output
+from api.cli.checked import IMAGE, NAME, PATH, USER, VARIABLE
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
 from api.cli.patience import Patience
@@ -25,13 +27,17 @@ PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
 
 
-@click.command("run", context_settings={"ignore_unknown_options": True})
-@click.argument("image")
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.argument("image", type=IMAGE)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--name", required=True, help="What you call it.")
+@click.option("--name", type=NAME, required=True, help="What you call it.")
 @click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option(
-    "--secret", multiple=True, metavar="NAME", help="A variable whose value is asked for."
+    "--secret",
+    type=VARIABLE,
+    multiple=True,
+    metavar="NAME",
+    help="A variable whose value is asked for, or is the next line of stdin.",
 )
 @click.option("--memory", type=BYTES, default=DEFAULT.memory_bytes, help="Like 512M.")
 @click.option("--cpus", type=CPUS, default=DEFAULT.cpu_millis, help="Like 2 or 0.5.")
@@ -42,8 +48,8 @@ NEVER_RAN = 125
     show_default=True,
     help="isolated: one of its own, with a way out and to the engine's machine.",
 )
-@click.option("--user", help="As whom its command runs.")
-@click.option("--workdir", help="Where its command runs.")
+@click.option("--user", type=USER, help="As whom its command runs.")
+@click.option("--workdir", type=PATH, help="Where its command runs.")
 @click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
 @click.option("--start/--no-start", default=True, help="Or only create it.")
 @client_command
@@ -81,7 +87,7 @@ async def run(
         network="isolated" if network == "isolated" else "none",
         limits=Limits(memory_bytes=memory, cpu_millis=cpus, pids=DEFAULT.pids),
     )
-    secrets = {each: click.prompt(each, hide_input=True, err=True) for each in secret}
+    secrets = {each: _ask(each) for each in secret}
     body = {"spec": spec, "secrets": secrets, "start": start}
     answer = await client.command("/v1/containers", body)
     container_id = output.decode(answer, Accepted).id
@@ -106,6 +112,9 @@ async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int
         reason = "It was removed before it ended." if removed else "It did not run."
         click.echo(output.terminal_safe(ended.failure or reason), err=True)
         return NEVER_RAN
+    if ended.out_of_memory:
+        limit = output.size(ended.limits.memory_bytes)
+        click.echo(f"It was killed: it needs more memory than {limit}. Raise --memory.", err=True)
     return ended.exit_code
 
 
@@ -127,11 +136,21 @@ async def read_container_outcome(
     raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")
 
 
+def _ask(variable: str) -> str:
+    if sys.stdin.isatty():
+        value: str = click.prompt(variable, hide_input=True, err=True)
+        return value
+    line = sys.stdin.readline()
+    if not line:
+        raise click.UsageError(f"--secret {variable} is to be a line of stdin, which has ended.")
+    return line.removesuffix("\n")
+
+
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"--env {text} should be NAME=VALUE.")
-        pairs[name] = value
+        pairs[VARIABLE.convert(name, None, None)] = value
     return pairs

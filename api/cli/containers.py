@@ -30,14 +30,28 @@ container.add_command(run)
 @container.command("list")
 @click.option("--status", type=click.Choice([status.value for status in Status]))
 @click.option("--name", help="What the name begins with.")
+@click.option("--all", "removed", is_flag=True, help="Also those that are removed.")
 @list_option
 @client_command
 async def list_containers(
-    client: ApiClient, *, status: str | None, name: str | None, limit: int, as_json: bool
+    client: ApiClient,
+    *,
+    status: str | None,
+    name: str | None,
+    removed: bool,
+    limit: int,
+    as_json: bool,
 ) -> None:
-    """List containers, the newest first."""
+    """List containers, the newest first; removed ones with --all or --status removed."""
     query = {"status": status, "name": name}
-    rows = await read_pages(client, "/v1/containers", ContainerRow, query, limit=limit)
+    rows = await read_pages(
+        client,
+        "/v1/containers",
+        ContainerRow,
+        query,
+        limit=limit,
+        wanted=lambda row: removed or bool(status) or row.status is not Status.REMOVED,
+    )
     if as_json:
         output.show_rows(rows)
         return

@@ -11,7 +11,10 @@ SYSTEM_DIRECTORY = Path("/var/lib/eulermaker")
 
 
 class DataDirectory(msgspec.Struct, frozen=True):
-    """server: the address clients use. Both keys are readable by their owner only."""
+    """server: the address clients use. base_image: what builds start from that name none.
+
+    Both keys are readable by their owner only.
+    """
 
     path: Path
 
@@ -22,6 +25,10 @@ class DataDirectory(msgspec.Struct, frozen=True):
     @property
     def server(self) -> Path:
         return self.path / "server"
+
+    @property
+    def base_image(self) -> Path:
+        return self.path / "base-image"
 
     @property
     def service_password(self) -> Path:

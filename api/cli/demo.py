@@ -105,7 +105,7 @@ async def _build_rpm(client: ApiClient, directory: Path) -> BuildDetails:
 
 
 async def _fetch_rpm(client: ApiClient, build_id: str, directory: Path) -> Fetched:
-    fetched = await fetch_artifacts(client, build_id, directory, shown=False)
+    fetched = await fetch_artifacts(client, build_id, directory, force=True, shown=False)
     packages = [
         each
         for each in fetched

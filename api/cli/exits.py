@@ -4,5 +4,7 @@ so that a script never takes our trouble for the build's."""
 USAGE = 64
 REFUSED = 65
 UNAVAILABLE = 69
+CANNOT_CREATE = 73
+IO_ERROR = 74
 NOT_ALLOWED = 77
 INTERRUPTED = 130

@@ -1,6 +1,6 @@
 """Lists: as many pages as it takes for the number of rows that somebody wants."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import click
@@ -17,19 +17,26 @@ list_option = click.option(
 
 
 async def read_pages(
-    client: ApiClient, path: str, kind: type[Row], query: Query, *, limit: int
+    client: ApiClient,
+    path: str,
+    kind: type[Row],
+    query: Query,
+    *,
+    limit: int,
+    wanted: Callable[[Row], bool] | None = None,
 ) -> Sequence[Row]:
+    """wanted: where the service cannot choose; its pages are full then, however few are wanted."""
     rows: list[Row] = []
     cursor: str | None = None
     while len(rows) < limit:
-        size = min(limit - len(rows), MAX_PAGE)
+        size = MAX_PAGE if wanted else min(limit - len(rows), MAX_PAGE)
         page: Page[Row] = await client.read(
             path,
             Page[kind],  # type: ignore[valid-type]  # the parameter is known at run time only
             {**query, "limit": size, "after": cursor},
         )
-        rows += page.items
+        rows += filter(wanted, page.items) if wanted else page.items
         cursor = page.next
         if cursor is None:
             break
-    return rows
+    return rows[:limit]

@@ -44,6 +44,16 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has seen enough
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise  # of a server, where it should have been explained: a defect of ours
+        click.echo(f"Error: {_sentence(error)}", err=True)
+        sys.exit(exits.IO_ERROR)
+
+
+def _sentence(error: OSError) -> str:
+    place = "" if error.filename is None else f"{error.filename}: "
+    return f"{place}{error.strerror or error}."
 
 
 if __name__ == "__main__":

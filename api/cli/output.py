@@ -37,7 +37,7 @@ STYLES = {
     "unauthenticated": "red",
     "revoked": "yellow",
 }
-_CONTROL = re.compile(r"(\x1b\[[0-9;]*m)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x9f]")
+_CONTROL = re.compile(r"(\x1b\[[0-9;]*m|\r\n)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @cache
@@ -86,7 +86,8 @@ def styled(text: str) -> str:
 
 
 def terminal_safe(text: str) -> str:
-    """Colours stay; what could move the cursor or talk to the terminal is made visible."""
+    """Colours, tabs and ends of lines stay; what could overwrite what was shown or talk to the
+    terminal is made visible."""
     return _CONTROL.sub(lambda match: match[1] or f"\\x{ord(match[0][0]):02x}", text)
 
 

@@ -4,11 +4,13 @@ import click
 import msgspec
 
 from api.cli import exits
+from api.cli.output import terminal_safe
 
 UNAUTHENTICATED = 401
 FORBIDDEN = 403
 TOO_MANY = 429
 SERVER_ERROR = 500
+REFUSED_STATE = "urn:eulermaker:problem:refused-state"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +29,13 @@ class ServiceRefused(click.ClickException):
 
     def __init__(self, problem: Problem) -> None:
         text = problem.detail or problem.title or f"The service answered {problem.status}."
-        super().__init__(text)
+        super().__init__(terminal_safe(text))
         self.problem = problem
+
+    def with_advice(self, advice: str) -> "ServiceRefused":
+        """What to do about it on this command line, which the service does not know."""
+        detail = f"{self.message} {advice}"
+        return type(self)(msgspec.structs.replace(self.problem, detail=detail))
 
 
 class NotAllowed(ServiceRefused):

@@ -106,6 +106,7 @@ class Service:
             for name in ANSWERING:
                 start(self._keep(name))
             new_key = await self._ensure_admin_key()
+            write_private(self._directory.base_image, self._settings.builds.base_image)
             write_private(self._directory.server, self._address)
             await wait_until_ready(self._address, self._directory)
             running.says = f"ready on {self._address}"

@@ -1,12 +1,18 @@
-"""Sizes and processors as people type them."""
+"""Sizes and processors as people type them, within what a container may have."""
 
 import re
 
 import click
 
+from api.cli.checked import bounds
+from api.cli.output import size
+from domain.containers.spec import Limits
+
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 MILLIS = 1_000
+MEMORY = bounds(Limits, "memory_bytes")
+PROCESSORS = bounds(Limits, "cpu_millis")
 
 
 class _Bytes(click.ParamType[int]):
@@ -17,12 +23,14 @@ class _Bytes(click.ParamType[int]):
     ) -> int:
         if isinstance(value, int):
             return value
-        match = re.fullmatch(
-            r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE
-        )
+        match = SIZE.fullmatch(str(value).strip())
         if match is None:
             self.fail(f"{value!r} is not a size. Write it like 512M or 4G.", param, ctx)
-        return int(float(match[1]) * UNITS[match[2].upper()])
+        count = int(float(match[1]) * UNITS[match[2].upper()])
+        least, most = MEMORY
+        if not least <= count <= most:
+            self.fail(f"{value} is not between {size(least)} and {size(most)}.", param, ctx)
+        return count
 
 
 class _Processors(click.ParamType[int]):
@@ -35,9 +43,15 @@ class _Processors(click.ParamType[int]):
         if isinstance(value, int):
             return value
         try:
-            return round(float(str(value)) * MILLIS)
-        except ValueError:
+            count = round(float(str(value)) * MILLIS)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a number of processors.", param, ctx)
+        least, most = PROCESSORS
+        if not least <= count <= most:
+            self.fail(
+                f"{value} is not between {least / MILLIS:g} and {most / MILLIS:g}.", param, ctx
+            )
+        return count
 
 
 BYTES = _Bytes()

@@ -14,7 +14,7 @@ from api.cli.output import show_struct
 from api.cli.progress import progress
 
 if TYPE_CHECKING:
-    from adapters.postgres.verify import LogReport
+    from adapters.postgres.verify import Damage, LogReport
     from domain.event import LogHead
 
 BAD = 1
@@ -60,7 +60,7 @@ async def walk(url: str, checkpoint: "LogHead | None", *, shown: bool) -> "LogRe
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
-    """position, chain (hex): as far as the log is good."""
+    """position, chain (hex): as far as each hash follows from the one before."""
 
     ok: bool
     position: int
@@ -96,7 +96,18 @@ def _show(report: "LogReport", *, with_checkpoint: bool) -> None:
                 " verify --checkpoint FILE"
             )
         return
-    damage = report.damage
-    click.secho(f"First bad position: {damage.position} ({damage.kind})", fg="red", bold=True)
+    _show_damage(report.damage, good=report.position)
+
+
+def _show_damage(damage: "Damage", *, good: int) -> None:
+    from adapters.postgres.verify import REWRITTEN
+
+    if damage.kind == REWRITTEN:  # somewhere: its hashes agree with one another, not with ours
+        where = f"Bad at position {damage.position} or before it ({damage.kind})"
+        advice = "Was the checkpoint taken here? Then restore a backup beside the log and compare."
+    else:
+        where = f"First bad position: {damage.position} ({damage.kind})"
+        advice = f"Good up to position {good}: restore a backup beside it and compare."
+    click.secho(where, fg="red", bold=True)
     click.echo(damage.explanation)
-    click.echo(f"Good up to position {report.position}: restore a backup beside it and compare.")
+    click.echo(advice)

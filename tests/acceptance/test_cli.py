@@ -74,6 +74,12 @@ def test_events_are_told_from_any_position_on(service: Started) -> None:
     assert first == [1, 2]
 
 
+def test_events_that_nobody_recorded_yet_are_refused_in_words(service: Started) -> None:
+    result = service.run("events", "tail", "--from", "99999999")
+    assert result.returncode == 65
+    assert "has not reached position 99999999" in result.stderr
+
+
 def test_a_build_that_cannot_be_parsed_fails_with_its_reason(
     service: Started, tmp_path: Path
 ) -> None:
@@ -84,6 +90,9 @@ def test_a_build_that_cannot_be_parsed_fails_with_its_reason(
     assert result.returncode == 1, result.stderr
     assert "it will fail" in result.stdout + result.stderr
     assert "the package's fault" in result.stdout
+    fetched = service.run("build", "fetch", "context", tmp_path / "made")
+    assert fetched.returncode == 65
+    assert "failed: there is nothing to fetch" in fetched.stderr
 
 
 def test_a_killed_role_is_started_again(service: Started) -> None:
@@ -104,7 +113,9 @@ def test_the_secret_of_a_removed_container_is_erased_and_its_history_says_so(
         *("sleep", "600"),
         stdin="correct horse\n",
     )
-    assert started.returncode == 0, started.stderr
+    assert (started.returncode, started.stderr) == (0, "")
+    refused = service.run("container", "remove", "keeper")
+    assert "Stop it first, or add --force." in refused.stderr
     assert service.run("container", "remove", "keeper", "--force").returncode == 0
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not service.json("container", "show", "keeper")["value"]["secrets_erased"]:
@@ -134,7 +145,9 @@ def test_the_log_is_verified_while_the_service_runs(service: Started, tmp_path: 
     assert service.run("verify").returncode == 0
     result = service.run("verify", "--checkpoint", forged)
     assert result.returncode == 1
-    assert "First bad position: 1" in result.stdout
+    assert "Bad at position 1 or before it (rewritten)" in result.stdout
+    assert "or the checkpoint is of another service" in result.stdout
+    assert "Good up to" not in result.stdout
 
 
 def test_doctor_finds_nothing_wrong(service: Started) -> None:

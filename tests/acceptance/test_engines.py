@@ -38,7 +38,7 @@ class Operator:
         return words in (await self.run(*arguments))[1]
 
     async def status_of_container(self) -> str:
-        _, said = await self.run("container", "list", "--json")
+        _, said = await self.run("container", "list", "--all", "--json")
         return next((row["status"] for row in map(json.loads, said.splitlines())), "")
 
 
@@ -71,12 +71,16 @@ async def _story(directory: Path) -> None:
             assert await at.status_of_container() == "running"
 
         async with _up(directory, proxy) as at:
-            assert "When last asked, another engine answers" in (directory / "said").read_text()
+            await until(lambda: _has_said(directory, "another engine answers"), PATIENCE_SECONDS)
             assert (await at.run("engine", "rebind", ours))[0] == 65
             assert (await at.run("engine", "rebind", other))[0] == 0
             assert (await at.run("container", "remove", "--force", NAME))[0] == 0
             await until(lambda: _is(at, "removed"), PATIENCE_SECONDS)
             assert await at.says("bound to", "doctor")
+
+
+async def _has_said(directory: Path, words: str) -> bool:
+    return f"When last asked, {words}" in (directory / "said").read_text()
 
 
 async def _is(at: Operator, status: str) -> bool:

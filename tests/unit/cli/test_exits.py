@@ -1,11 +1,14 @@
 """What a script sees: one status per outcome, and none of them for our own trouble."""
 
+import sys
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from api.cli import exits
 from api.cli.build_follow import OUTCOMES
-from api.cli.main import cli
+from api.cli.main import cli, main
 from api.cli.problems import read_problem, refusal
 from domain.builds.state import ENDED, Phase
 
@@ -17,8 +20,20 @@ def test_every_way_a_build_ends_has_its_own_status() -> None:
 
 
 def test_our_own_trouble_is_never_taken_for_an_outcome() -> None:
-    ours = {exits.USAGE, exits.REFUSED, exits.UNAVAILABLE, exits.NOT_ALLOWED, exits.INTERRUPTED}
+    ours = {status for name, status in vars(exits).items() if name.isupper()}
+    assert exits.IO_ERROR in ours
     assert ours.isdisjoint(OUTCOMES.values())
+
+
+def test_a_file_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["eulermaker", "backup", str(tmp_path / "file" / "x")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == exits.IO_ERROR
+    assert capsys.readouterr().err == f"Error: {tmp_path}/file/x: Not a directory.\n"
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def test_colours_of_a_log_stay() -> None:
-    assert terminal_safe("\x1b[31mred\x1b[0m\n\ttab") == "\x1b[31mred\x1b[0m\n\ttab"
+    assert terminal_safe("\x1b[31mred\x1b[0m\n\ttab\r\n") == "\x1b[31mred\x1b[0m\n\ttab\r\n"
 
 
-@pytest.mark.parametrize("hostile", ["\x1b]0;title\x07", "\x1b[2J", "\x1b[6n", "\x9b2J", "a\x08b"])
+@pytest.mark.parametrize(
+    "hostile", ["\x1b]0;title\x07", "\x1b[2J", "\x1b[6n", "\x9b2J", "a\x08b", "a\rb", "\x7f"]
+)
 def test_a_log_cannot_command_the_terminal(hostile: str) -> None:
     shown = terminal_safe(hostile)
     assert all(character.isprintable() for character in shown)
@@ -40,7 +42,8 @@ def test_what_has_not_ended_took_no_time_yet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "count"), [("512M", 512 * 1024**2), ("1.5GiB", 3 * 512 * 1024**2), ("10", 10)]
+    ("text", "count"),
+    [("512M", 512 * 1024**2), ("1.5GiB", 3 * 512 * 1024**2), ("10000000", 10_000_000)],
 )
 def test_sizes_are_read_as_people_write_them(text: str, count: int) -> None:
     assert BYTES.convert(text, None, None) == count

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.cli.build_details import show_failure
+from api.cli.build_details import advice, show_failure
 from api.cli.client import ApiClient
 from api.cli.problems import ServiceUnreachable
 from api.cli.service_address import ServiceAddress
@@ -31,3 +31,21 @@ def test_nobody_is_blamed_for_a_cancelled_build(
     said = capsys.readouterr().out
     assert ("fault" in said) == blamed
     assert "tick 1" in said
+
+
+def test_a_source_that_was_not_named_is_asked_for() -> None:
+    line = "error: Bad file: /build/SOURCES/hi-1.0.tar.gz: No such file or directory"
+    failure = Failure(fault="user", reason=line, log_tail=("before", line, "after"))
+    assert "hi-1.0.tar.gz behind the SPEC" in (advice(failure, Phase.FAILED) or "")
+
+
+def test_a_time_limit_is_told_by_its_options() -> None:
+    failure = Failure(fault="user", reason="The build took longer than 5 s.")
+    said = advice(failure, Phase.TIMED_OUT) or ""
+    assert "--wall-seconds" in said
+    assert "--idle-seconds" in said
+
+
+def test_an_ordinary_failure_gets_no_advice() -> None:
+    failure = Failure(fault="user", reason="make failed", log_tail=("No such file: a.h",))
+    assert advice(failure, Phase.FAILED) is None
