@@ -13,9 +13,10 @@ from adapters.postgres.migrate import shipped
 from api.cli.addresses import place
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
+from api.cli.data_directory import DataDirectory, read_text
 from api.cli.engine import EngineView
 from api.cli.output import decode
-from api.cli.problems import ServiceRefused, ServiceUnreachable
+from api.cli.problems import NotAllowed, ServiceRefused, ServiceUnreachable
 from api.cli.service_address import find_service
 from api.engines import engine as open_engine
 from api.settings import Settings
@@ -150,6 +151,27 @@ async def check_service(settings: Settings) -> Finding:
     except ServiceRefused as error:
         return bad("service", error.message, f"See the logs in {settings.directory / 'logs'}.")
     return good("service", f"ready on {client.url}")
+
+
+async def check_admin_key(settings: Settings) -> Finding:
+    file = DataDirectory(settings.directory).admin_key
+    if read_text(file) is None:
+        return warning("admin key", f"{file} is not there", f"{START}, which makes a new one.")
+    try:
+        async with ApiClient(find_service(None, None, settings.directory)) as client:
+            await client.get("/v1/keys", tries=1)
+    except ServiceUnreachable:
+        return warning("admin key", "the service does not run", START)
+    except NotAllowed as error:
+        return bad(
+            "admin key",
+            f"the service does not accept the one in {file}: {error.message}",
+            f"Where no other admin key is left: mv {file} {file}.old, and start the service anew:"
+            " a new one is made.",
+        )
+    except ServiceRefused as error:
+        return warning("admin key", error.message, "See the service.")
+    return good("admin key", f"{file} is accepted")
 
 
 async def check_projections(settings: Settings) -> Finding:

@@ -111,7 +111,9 @@ class Service:
             running.says = f"ready on {self._address}"
         # Last: commands wait for it, and the others are ready sooner without its company.
         start(self._keep(WORKING))
-        if new_key is not None:
+        if new_key is None:
+            await self._check_admin_key()
+        else:
             say(f"\nYour admin key, shown this once: {new_key}")
             say(f"It is kept in {self._directory.admin_key}, which only its owner can read;")
             say("`eulermaker` on this machine finds it there.\n")
@@ -138,6 +140,14 @@ class Service:
         key = await create_admin_key(Settings.load(self._environment))
         write_private(self._directory.admin_key, key)
         return key
+
+    async def _check_admin_key(self) -> None:
+        from api.cli.checkup import Verdict
+        from api.cli.checkup_parts import check_admin_key
+
+        finding = await check_admin_key(self._settings)
+        if finding.verdict is Verdict.BAD:
+            say(f"\nThe admin key: {finding.found}\n{finding.advice}\n")
 
     def _use_database(self, owner_url: str) -> None:
         """Roles know only the service's login, which cannot change the past."""

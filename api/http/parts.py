@@ -1,5 +1,6 @@
 """What the HTTP face is made of: ports, handed in by bootstrap; nothing here is global."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -98,7 +99,10 @@ class ProjectionControl(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpParts:
-    """registry: what /metrics shows; others register their metrics in it, too."""
+    """registry: what /metrics shows; others register their metrics in it, too.
+
+    revocations: one at a time, so that no two admins count on each other's key.
+    """
 
     settings: Settings
     handler: CommandHandler
@@ -118,3 +122,4 @@ class HttpParts:
     ids: Ids
     readiness: Mapping[str, ReadinessCheck] = field(default_factory=dict[str, ReadinessCheck])
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    revocations: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -81,6 +81,7 @@ class TailedStore(InMemoryEventStore):
         self, tenant: str, stream: str, *, after_version: int = 0, limit: int = 1_000
     ) -> Sequence[RecordedEvent]:
         self._check()
+        await asyncio.sleep(0)  # others get a turn, as with any store that is elsewhere
         return await super().read_stream(tenant, stream, after_version=after_version, limit=limit)
 
     async def read(self, after: int, limit: int = 1_000) -> Sequence[RecordedEvent]:
