@@ -58,11 +58,15 @@ class RandomIds:
 
 
 class TailedStore(InMemoryEventStore):
-    """A store that is its own tail, and that can be away."""
+    """A store that is its own tail, and that can be away, or slow.
+
+    turns: how many others get between what was read and what is recorded.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.away: Exception | None = None
+        self.turns = 0
         self.pace_seconds = 0.0
         self._moved = asyncio.Event()
 
@@ -72,6 +76,8 @@ class TailedStore(InMemoryEventStore):
 
     async def append(self, append: Append) -> Receipt:
         self._check()
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         receipt = await super().append(append)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
@@ -81,7 +87,6 @@ class TailedStore(InMemoryEventStore):
         self, tenant: str, stream: str, *, after_version: int = 0, limit: int = 1_000
     ) -> Sequence[RecordedEvent]:
         self._check()
-        await asyncio.sleep(0)  # others get a turn, as with any store that is elsewhere
         return await super().read_stream(tenant, stream, after_version=after_version, limit=limit)
 
     async def read(self, after: int, limit: int = 1_000) -> Sequence[RecordedEvent]:

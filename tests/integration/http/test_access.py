@@ -275,6 +275,7 @@ def test_two_admins_who_revoke_their_keys_at_once_do_not_count_on_each_other() -
     async def story(service: Service) -> None:
         other = await service.post("/v1/keys", {"role": "admin"})
         headers = {"Authorization": f"Bearer {other['token']}"}
+        service.store.turns = 1_000
         answers = await asyncio.gather(
             service.call("POST", "/v1/keys/key-admin/revoke", {}),
             service.call("POST", f"/v1/keys/{other['id']}/revoke", {}, headers=headers),
