@@ -37,7 +37,7 @@ from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.catalog import READ_MODELS, read_model
 from projections.containers import ContainerDetails, ContainerRow, LivingContainer
-from projections.errors import ProjectionBehind
+from projections.errors import ProjectionBehind, ProjectionNotReady
 from projections.keys import KeyRow
 from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
 from projections.statistics import EventCount
@@ -250,10 +250,12 @@ class RebuildingProjections:
 
     def __init__(self) -> None:
         self.switched: list[tuple[str, int]] = []
+        self.next_version = 2
+        self.ready = True
 
     async def rebuild(self, name: str) -> int:
         read_model(name)
-        return 2
+        return self.next_version
 
     async def compare(self, name: str, version: int) -> Comparison:
         read_model(name)
@@ -261,6 +263,8 @@ class RebuildingProjections:
 
     async def switch(self, name: str, version: int) -> None:
         read_model(name)
+        if not self.ready:
+            raise ProjectionNotReady(name, version, "is still being built")
         self.switched.append((name, version))
 
 
