@@ -14,7 +14,7 @@ from domain.containers.state import Status
 from projections.answer import Answer, Page
 from projections.audit import AuditRow, Outcome
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
-from projections.containers import ContainerDetails, ContainerRow, LivingContainer
+from projections.containers import ContainerDetails, ContainerRow, LivingContainer, NamedContainer
 from projections.keys import KeyRow
 from projections.statistics import EventCount
 
@@ -80,6 +80,12 @@ class Queries(Protocol):
     async def get_container(
         self, tenant: str, container_id: str, *, min_position: int = 0
     ) -> Answer[ContainerDetails | None]: ...
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        """Those that are called exactly so and are not removed, the oldest first."""
+        ...
 
     async def list_living_containers(
         self, tenant: str | None = None

@@ -9,6 +9,7 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from adapters.limits import RateLimits
+from api.http.container_names import ContainerNames
 from api.settings import Settings
 from domain.application.command_handler import CommandHandler
 from domain.event import RecordedEvent
@@ -101,6 +102,7 @@ class ProjectionControl(Protocol):
 class HttpParts:
     """registry: what /metrics shows; others register their metrics in it, too.
 
+    names: of containers, given to one of them at a time.
     revocations: one at a time, so that no two admins count on each other's key.
     """
 
@@ -122,4 +124,5 @@ class HttpParts:
     ids: Ids
     readiness: Mapping[str, ReadinessCheck] = field(default_factory=dict[str, ReadinessCheck])
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    names: ContainerNames = field(default_factory=ContainerNames)
     revocations: asyncio.Lock = field(default_factory=asyncio.Lock)

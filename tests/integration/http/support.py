@@ -36,7 +36,7 @@ from projections.answer import Answer, Page
 from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.catalog import READ_MODELS, read_model
-from projections.containers import ContainerDetails, ContainerRow, LivingContainer
+from projections.containers import ContainerDetails, ContainerRow, LivingContainer, NamedContainer
 from projections.errors import ProjectionBehind, ProjectionNotReady
 from projections.keys import KeyRow
 from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
@@ -154,6 +154,14 @@ class FoldedQueries:
             "containers", tenant, "container_id", container_id, min_position
         )
         return found
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        stamp = self._stamp("containers", min_position)
+        rows = [r for r in await self._rows("containers") if (r.tenant, r.name) == (tenant, name)]
+        named = (NamedContainer(container_id=r.container_id) for r in rows)
+        return Answer(value=tuple(named), **stamp)
 
     async def list_living_containers(
         self, tenant: str | None = None

@@ -250,7 +250,7 @@ def test_the_last_admin_key_cannot_be_revoked_and_the_attempt_is_recorded() -> N
                 "POST", "/v1/keys/key-admin/revoke", {}, headers={"Idempotency-Key": "last-admin"}
             )
             assert await problem(response) == (409, "refused-state")
-        assert (await response.json())["rule"] == "the-last-admin-key-stays"
+            assert (await response.json())["rule"] == "the-last-admin-key-stays"
         assert await service.get("/v1/keys")
         audited = (await service.get("/v1/audit?outcome=refused"))["items"]
         assert [(row["command"], row["target"]) for row in audited] == [
