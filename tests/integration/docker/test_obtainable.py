@@ -6,7 +6,12 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from adapters.docker import DockerEngine
-from tests.support.container_engines import Bench, on_docker
+from domain.builds.diagnosis import Diagnosis, diagnose
+from domain.builds.events import Step, StepLog
+from domain.containers.spec import Limits
+from domain.ports import ImageBuildRequest
+from tests.support.container_engines import Bench, a_tar, on_docker
+from tests.support.docker import labels
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DIGEST = f"sha256:{'1' * 64}"
@@ -69,3 +74,34 @@ async def test_without_a_registry_people_are_told_to_load_the_image(bench: Bench
     assert reason is not None
     assert "cannot reach its registry" in reason
     assert "docker load" in reason
+
+
+async def diagnosed(bench: Bench, base_image: str) -> Diagnosis:
+    """What is said of a build from that image, by what the engine says of it."""
+    request = ImageBuildRequest(
+        tag="eulermaker/test:unobtainable",
+        dockerfile="Dockerfile",
+        target="",
+        arguments={},
+        labels=labels(),
+        limits=Limits(),
+    )
+    context = a_tar({"Dockerfile": f"FROM {base_image}\nRUN true\n".encode()})
+    *_, last = [output async for output in bench.engine.build_image(request, context)]
+    log = StepLog(tail=(f"error: {last.error}",))
+    return diagnose(Step.IMAGE, 1, log, out_of_memory=False, memory_bytes=0)
+
+
+@on_docker
+async def test_a_build_whose_registry_is_away_may_be_tried_again(bench: Bench) -> None:
+    found = await diagnosed(bench, "localhost:1/nothing:1")
+    assert (found.user_fault, found.retryable) == (False, True)
+    assert "localhost:1" in found.reason
+
+
+@on_docker
+async def test_a_build_from_an_image_that_is_nowhere_is_at_fault_itself(bench: Bench) -> None:
+    async with a_registry() as registry:
+        found = await diagnosed(bench, f"{registry}/missing:1")
+    assert found.user_fault
+    assert f"{registry}/missing" in found.reason
