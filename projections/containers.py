@@ -106,7 +106,7 @@ def key_of(recorded: RecordedEvent) -> Key | None:
 
 CONTAINERS = ReadModel(
     name="containers",
-    code_version=2,
+    code_version=3,
     row=ContainerDetails,
     key=("tenant", "container_id"),
     key_of=key_of,

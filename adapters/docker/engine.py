@@ -32,6 +32,7 @@ from domain.ports import (
     EngineIdentity,
     EngineImage,
     EngineNetwork,
+    EngineSize,
     ImageBuildRequest,
     LogFrame,
 )
@@ -77,16 +78,18 @@ class DockerEngine:
         await self.close()
 
     async def identity(self) -> EngineIdentity:
-        reply = await self._control.call("GET", "/info")
-        if not reply.ok:
-            raise refused(reply)
-        info = msgspec.json.decode(reply.body, type=wire.InfoReply)
+        info = await self._info()
         return EngineIdentity(
             engine_id=info.id,
             name=info.name,
             version=info.server_version,
             api_version=await self._control.api_version(),
         )
+
+    async def size(self) -> EngineSize:
+        """Beyond the port: how much a container can have here at most."""
+        info = await self._info()
+        return EngineSize(processors=info.processors, memory_bytes=info.memory_bytes)
 
     async def create(self, spec: EngineContainerSpec) -> EngineContainer:
         return await self._containers.create(spec)
@@ -174,3 +177,9 @@ class DockerEngine:
     ) -> AsyncGenerator[Progress]:
         """Beyond the port: steps with times and cache hits, and no limits at all."""
         return build_with_buildkit(self._streams, request, context)
+
+    async def _info(self) -> wire.InfoReply:
+        reply = await self._control.call("GET", "/info")
+        if not reply.ok:
+            raise refused(reply)
+        return msgspec.json.decode(reply.body, type=wire.InfoReply)

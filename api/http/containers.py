@@ -9,6 +9,7 @@ from api.http import errors as e
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
 from api.http.images import check_image
+from api.http.limits import check_limits
 from api.http.queries import AsOf, OneQuery, PageQuery, Text, state_as_of
 from domain.application.aggregates import CONTAINERS
 from domain.containers import commands as c
@@ -74,6 +75,7 @@ async def request_container(call: Call[Nothing, ContainerRequest]) -> Answered[A
     request = call.body
     _check_variables(request)
     await check_image(call, request.spec.image, path="$.spec.image")
+    await check_limits(call, request.spec.limits, default=Limits(), path="$.spec.limits")
     try:
         return await _request(call)
     except CommandIdReused:
@@ -159,6 +161,7 @@ async def rename_container(call: Call[Nothing, RenameRequest]) -> Answered[Accep
 
 
 async def change_container_limits(call: Call[Nothing, Limits]) -> Answered[Accepted]:
+    await check_limits(call, call.body, default=Limits(), path="$")
     return await _operate(call, c.ChangeContainerLimits(container_id=_id(call), limits=call.body))
 
 

@@ -16,6 +16,7 @@ from domain.event import RecordedEvent
 from domain.ports import (
     BlobStore,
     Clock,
+    EngineSize,
     EventStore,
     Identities,
     Ids,
@@ -70,6 +71,12 @@ class ImageCheck(Protocol):
         ...
 
 
+class Machine(Protocol):
+    async def size(self) -> EngineSize | None:
+        """Of the engine's machine; None where that cannot be found out now."""
+        ...
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a rebuilt version of a projection says the same as the active one.
 
@@ -119,6 +126,7 @@ class HttpParts:
     rate_limits: RateLimits
     tickets: Tickets
     images: ImageCheck
+    machine: Machine
     projections: ProjectionControl
     clock: Clock
     ids: Ids

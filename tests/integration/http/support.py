@@ -32,6 +32,7 @@ from domain.access.roles import Role
 from domain.application.command_handler import CommandHandler
 from domain.errors import StoreUnavailable
 from domain.event import Append, Command, CommandContext, Receipt, RecordedEvent
+from domain.ports import EngineSize
 from projections.answer import Answer, Page
 from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
@@ -253,6 +254,16 @@ class KnownImages:
         return "It is nowhere." if reference in self.missing else None
 
 
+class KnownMachine:
+    """As large as a test says; None: nobody knows."""
+
+    def __init__(self) -> None:
+        self.known: EngineSize | None = None
+
+    async def size(self) -> EngineSize | None:
+        return self.known
+
+
 class RebuildingProjections:
     """Raises what the real one does; remembers what it was told."""
 
@@ -288,6 +299,7 @@ class Service:
         self.secrets = InMemorySecretVault()
         self.identities = InMemoryIdentities()
         self.images = KnownImages()
+        self.machine = KnownMachine()
         self.projections = RebuildingProjections()
         self.keys: dict[Role, str] = {}
         self.readiness = dict(readiness)
@@ -305,6 +317,7 @@ class Service:
             rate_limits=InMemoryRateLimits(),
             tickets=InMemoryTickets(),
             images=self.images,
+            machine=self.machine,
             projections=self.projections,
             clock=SystemClock(),
             ids=RandomIds(),
