@@ -48,7 +48,8 @@ FIRST = Slice()
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """lag: events of the log that it has not seen. error: why it stands still, empty if not.
+    """lag: events of the log that it has not seen; 0 for a retired one, which stands still until it
+    is switched to. error: why it stands still, empty if not.
 
     version: counts rebuilds; code_version: of the program that its rows are made by.
     """
