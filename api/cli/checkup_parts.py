@@ -1,6 +1,8 @@
 """What the service needs of other servers, and what it says of itself."""
 
+import asyncio
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -11,13 +13,14 @@ from redis.exceptions import RedisError
 from adapters.embedded.connection import read_connection
 from adapters.postgres.migrate import shipped
 from api.cli.addresses import place
+from api.cli.admin_key import advice, is_turned_away
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
 from api.cli.data_directory import DataDirectory, read_text
 from api.cli.engine import EngineView
 from api.cli.output import decode
-from api.cli.problems import NotAllowed, ServiceRefused, ServiceUnreachable
-from api.cli.service_address import find_service
+from api.cli.problems import ServiceRefused, ServiceUnreachable
+from api.cli.service_address import DEFAULT_ADDRESS, find_service
 from api.engines import engine as open_engine
 from api.settings import Settings
 from domain.errors import EngineError
@@ -154,23 +157,17 @@ async def check_service(settings: Settings) -> Finding:
 
 
 async def check_admin_key(settings: Settings) -> Finding:
-    file = DataDirectory(settings.directory).admin_key
-    if read_text(file) is None:
+    directory = DataDirectory(settings.directory)
+    file, address = directory.admin_key, read_text(directory.server)
+    key = read_text(file)
+    if key is None:
         return warning("admin key", f"{file} is not there", f"{START}, which makes a new one.")
     try:
-        async with ApiClient(find_service(None, None, settings.directory)) as client:
-            await client.get("/v1/keys", tries=1)
-    except ServiceUnreachable:
+        turned_away = await asyncio.to_thread(is_turned_away, address or DEFAULT_ADDRESS, key)
+    except (OSError, HTTPException):
         return warning("admin key", "the service does not run", START)
-    except NotAllowed as error:
-        return bad(
-            "admin key",
-            f"the service does not accept the one in {file}: {error.message}",
-            f"Where no other admin key is left: mv {file} {file}.old, and start the service anew:"
-            " a new one is made.",
-        )
-    except ServiceRefused as error:
-        return warning("admin key", error.message, "See the service.")
+    if turned_away:
+        return bad("admin key", f"the service does not accept the one in {file}", advice(file))
     return good("admin key", f"{file} is accepted")
 
 

@@ -4,12 +4,14 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http.client import HTTPException
 from typing import Any
 
 from adapters.embedded import EmbeddedPostgres, EmbeddedRedis
 from adapters.embedded.supervisor import EmbeddedServer
 from api.cli.addresses import place, with_login
+from api.cli.admin_key import advice, is_turned_away
 from api.cli.data_directory import DataDirectory, ensure_secret, read_text, write_private
 from api.cli.readiness import wait_until_ready
 from api.cli.steps import say, step
@@ -142,12 +144,11 @@ class Service:
         return key
 
     async def _check_admin_key(self) -> None:
-        from api.cli.checkup import Verdict
-        from api.cli.checkup_parts import check_admin_key
-
-        finding = await check_admin_key(self._settings)
-        if finding.verdict is Verdict.BAD:
-            say(f"\nThe admin key: {finding.found}\n{finding.advice}\n")
+        file = self._directory.admin_key
+        key = read_text(file) or ""
+        with suppress(OSError, HTTPException):
+            if await asyncio.to_thread(is_turned_away, self._address, key):
+                say(f"\nThe service does not accept the admin key in {file}.\n{advice(file)}\n")
 
     def _use_database(self, owner_url: str) -> None:
         """Roles know only the service's login, which cannot change the past."""
