@@ -44,9 +44,9 @@ def test_limits_beyond_the_machine_are_refused_with_the_numbers(
     run(story)
 
 
-def test_the_default_memory_of_a_build_is_not_refused_where_the_machine_has_less() -> None:
+def test_the_defaults_of_a_build_are_not_refused_where_the_machine_has_less() -> None:
     async def story(service: Service) -> None:
-        service.machine.known = SMALL
+        service.machine.known = EngineSize(processors=1, memory_bytes=1_024 * MEBIBYTE)
         await service.a_build()
 
     run(story)
