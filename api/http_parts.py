@@ -10,6 +10,7 @@ from api.bootstrap import Core
 from api.http.parts import Comparison, HttpParts, ReadinessCheck, Tickets
 from api.http.tickets import InMemoryTickets
 from api.image_check import EngineImages
+from api.machine_check import EngineMachine
 from api.readiness import ENGINE_PART
 from domain.application.aggregates import BINDING
 from domain.application.command_handler import CommandHandler
@@ -35,6 +36,7 @@ def http_parts(core: Core, docker: DockerEngine, queries: PostgresQueries) -> Ht
         rate_limits=core.rate_limits,
         tickets=tickets,
         images=EngineImages(docker),
+        machine=EngineMachine(docker),
         projections=Projections(core.database_url),
         clock=core.clock,
         ids=core.ids,

@@ -9,6 +9,7 @@ from domain.containers.events import ContainerEvent
 from domain.engines.events import BindingEvent, EngineEvent
 from domain.event_types import EventTypes, Upcaster
 from domain.log.events import LogRestored
+from domain.read_models.events import ReadModelEvent
 from domain.storage.events import BlobsCollected
 
 UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}
@@ -21,6 +22,7 @@ EVENT_TYPES = EventTypes(
         *get_args(AccessEvent),
         *get_args(EngineEvent),
         *get_args(BindingEvent),
+        *get_args(ReadModelEvent),
         LogRestored,
         BlobsCollected,
     ),

@@ -50,6 +50,10 @@ class ContainerDetails(Container, frozen=True, kw_only=True):
     created_position: int
 
 
+class NamedContainer(msgspec.Struct, frozen=True, kw_only=True):
+    container_id: str
+
+
 class LivingContainer(msgspec.Struct, frozen=True, kw_only=True):
     """A container that should be in the engine. engine_name: what the engine knows it by."""
 
@@ -102,7 +106,7 @@ def key_of(recorded: RecordedEvent) -> Key | None:
 
 CONTAINERS = ReadModel(
     name="containers",
-    code_version=2,
+    code_version=3,
     row=ContainerDetails,
     key=("tenant", "container_id"),
     key_of=key_of,

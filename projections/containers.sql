@@ -52,6 +52,11 @@ ORDER BY created_position DESC LIMIT %(limit)s
 SELECT {columns} FROM read_models.containers
 WHERE tenant = %(tenant)s AND container_id = %(id)s
 
+-- named --
+SELECT container_id FROM read_models.containers
+WHERE tenant = %(tenant)s AND name = %(name)s AND status <> 'removed'
+ORDER BY created_position
+
 -- living --
 SELECT tenant, container_id, engine_name, status FROM read_models.containers
 WHERE status <> 'removed' AND engine_name IS NOT NULL

@@ -36,8 +36,9 @@ class UnknownProjection(DomainError):
 class ProjectionNotReady(DomainError):
     """The version of a projection cannot be used for this yet."""
 
-    def __init__(self, name: str, version: int, why: str) -> None:
-        super().__init__(f"{name} version {version} {why}.")
+    def __init__(self, name: str, version: int | None, why: str) -> None:
+        which = name if version is None else f"{name} version {version}"
+        super().__init__(f"{which} {why}.")
         self.name = name
         self.version = version
         self.why = why

@@ -14,7 +14,7 @@ from domain.containers.state import Status
 from projections.answer import Answer, Page
 from projections.audit import AuditRow, Outcome
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
-from projections.containers import ContainerDetails, ContainerRow, LivingContainer
+from projections.containers import ContainerDetails, ContainerRow, LivingContainer, NamedContainer
 from projections.keys import KeyRow
 from projections.statistics import EventCount
 
@@ -48,7 +48,8 @@ FIRST = Slice()
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """lag: events of the log that it has not seen. error: why it stands still, empty if not.
+    """lag: events of the log that it has not seen; 0 for a retired one, which stands still until it
+    is switched to. error: why it stands still, empty if not.
 
     version: counts rebuilds; code_version: of the program that its rows are made by.
     """
@@ -80,6 +81,12 @@ class Queries(Protocol):
     async def get_container(
         self, tenant: str, container_id: str, *, min_position: int = 0
     ) -> Answer[ContainerDetails | None]: ...
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        """Those that are called exactly so and are not removed, the oldest first."""
+        ...
 
     async def list_living_containers(
         self, tenant: str | None = None

@@ -31,6 +31,7 @@ from domain.ports import (
     EngineIdentity,
     EngineImage,
     EngineNetwork,
+    EngineSize,
     ImageBuildRequest,
     LogFrame,
 )
@@ -92,16 +93,18 @@ class DockerEngine:
         await self.close()
 
     async def identity(self) -> EngineIdentity:
-        reply = await self._control.call("GET", "/info")
-        if not reply.ok:
-            raise refused(reply)
-        info = msgspec.json.decode(reply.body, type=wire.InfoReply)
+        info = await self._info()
         return EngineIdentity(
             engine_id=info.id,
             name=info.name,
             version=info.server_version,
             api_version=await self._control.api_version(),
         )
+
+    async def size(self) -> EngineSize:
+        """Beyond the port: how much a container can have here at most."""
+        info = await self._info()
+        return EngineSize(processors=info.processors, memory_bytes=info.memory_bytes)
 
     async def create(self, spec: EngineContainerSpec) -> EngineContainer:
         return await self._containers.create(spec)
@@ -183,3 +186,9 @@ class DockerEngine:
         self, request: ImageBuildRequest, context: AsyncIterator[bytes]
     ) -> AsyncGenerator[BuildOutput]:
         return build_classic(self._streams, self._control, request, context)
+
+    async def _info(self) -> wire.InfoReply:
+        reply = await self._control.call("GET", "/info")
+        if not reply.ok:
+            raise refused(reply)
+        return msgspec.json.decode(reply.body, type=wire.InfoReply)

@@ -3,6 +3,7 @@
 The line that matters: was the request sent? Before that, nothing was done; after it, nobody knows.
 """
 
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -28,6 +29,15 @@ _NOT_CONNECTED = (
     urllib3.exceptions.ClosedPoolError,
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
+)
+
+# What engines call failures of their own, though it is the request that will never do: its user
+# or group, its program and its working directory are looked for in the image.
+_NEVER = re.compile(
+    r"unable to find (?:user|group) |no matching entries in (?:passwd|group) file"
+    r"|unable to start container process: exec: \"[^\"]*\": "
+    r".*(?:no such file or directory|not found in \$PATH|permission denied)"
+    r"|Cannot mkdir: .* is not a directory"
 )
 
 
@@ -60,7 +70,7 @@ def engine_message(body: bytes) -> str:
 
 def refused(reply: Reply) -> EngineError:
     """The error for an answer that no method knows better."""
-    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not _NEVER.search(reply.message):
         return EngineOutcomeUnknown(f"The engine failed ({reply.status}): {reply.message}")
     if reply.status == HTTPStatus.CONFLICT:
         return EngineConflict(reply.message)

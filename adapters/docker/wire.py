@@ -93,6 +93,8 @@ class InfoReply(msgspec.Struct, rename="pascal"):
     id: str = msgspec.field(name="ID")
     name: str
     server_version: str
+    processors: int = msgspec.field(name="NCPU")
+    memory_bytes: int = msgspec.field(name="MemTotal")
 
 
 class EventActor(msgspec.Struct, rename="pascal"):

@@ -15,7 +15,13 @@ from projections.audit import AUDIT, AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.builds import BUILDS
 from projections.catalog import READ_MODELS
-from projections.containers import CONTAINERS, ContainerDetails, ContainerRow, LivingContainer
+from projections.containers import (
+    CONTAINERS,
+    ContainerDetails,
+    ContainerRow,
+    LivingContainer,
+    NamedContainer,
+)
 from projections.errors import ProjectionBehind
 from projections.keys import KEYS, KeyRow
 from projections.model import Key, ReadModel
@@ -75,6 +81,17 @@ class InMemoryQueries:
         ]
         stepping.sort(key=lambda row: (row.tenant, row.build_id))
         return self._answer(BUILDS, tuple(stepping))
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        named = [
+            row
+            for row in await self._of(CONTAINERS, tenant, min_position)
+            if row.name == name and row.status is not Status.REMOVED
+        ]
+        named.sort(key=lambda row: row.created_position)
+        return self._answer(CONTAINERS, tuple(_part(NamedContainer, row) for row in named))
 
     async def list_living_containers(
         self, tenant: str | None = None

@@ -19,7 +19,7 @@ from adapters.postgres.read_models import load_rows, rows_to_json
 from adapters.postgres.rows import SELECT_EVENTS, recorded_event
 from domain.event import RecordedEvent
 from projections.catalog import READ_MODELS, read_model
-from projections.errors import ProjectionNotReady
+from projections.errors import ProjectionNotReady, UnknownProjection
 from projections.model import ReadModel
 
 SHOWN_KEYS = 20
@@ -30,10 +30,17 @@ RETRY_SECONDS = 0.02
 
 POSITIONS = """
 SELECT version, state, position FROM read_models.projections
-WHERE name = %s AND state IN ('active', 'ready') ORDER BY state, version DESC
+WHERE name = %s ORDER BY version DESC
 """
 PAGE_OF_LOG = f"{SELECT_EVENTS} WHERE position > %s AND position <= %s ORDER BY position"
 DEAD = "SELECT position FROM read_models.dead_letters WHERE name = %s AND version = %s"
+
+NOT_THERE = "is not there: start a projector"
+NOT_COMPARED = {
+    "active": "is the one that is read: name the one to compare it with",
+    "building": "is still being built: compare it when it is ready",
+    "retired": "is retired and stands still: rebuild, and compare the new version",
+}
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +106,7 @@ async def _verify(url: str, model: ReadModel[Any]) -> Comparison:
         found = await connection.execute(POSITIONS, [model.name])
         active = next((row for row in await found.fetchall() if row[1] == "active"), None)
         if active is None:
-            raise ProjectionNotReady(model.name, 0, "is not there: start a projector")
+            raise ProjectionNotReady(model.name, None, NOT_THERE)
         version, _, position = active
         fresh = ProjectionTable(model, version, schema="pg_temp")
         await connection.execute(fresh.create)
@@ -126,13 +133,19 @@ async def _candidates(
     connection: AsyncConnection, name: str, version: int | None
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     """(version, position) of the active one and of the one to compare it with."""
-    found = await (await connection.execute(POSITIONS, [name])).fetchall()
-    active = [(v, position) for v, state, position in found if state == "active"]
-    ready = [
-        (v, position) for v, state, position in found if state == "ready" and version in {None, v}
-    ]
-    if not active or not ready:
-        raise ProjectionNotReady(name, version or 0, "has no version that is ready: rebuild first")
+    known = await (await connection.execute(POSITIONS, [name])).fetchall()
+    active = [(v, position) for v, state, position in known if state == "active"]
+    if not active:
+        raise ProjectionNotReady(name, None, NOT_THERE)
+    if version is not None:
+        known = [row for row in known if row[0] == version]
+        if not known:
+            raise UnknownProjection(name, version)
+        if (state := known[0][1]) != "ready":
+            raise ProjectionNotReady(name, version, NOT_COMPARED[state])
+    ready = [(v, position) for v, state, position in known if state == "ready"]
+    if not ready:
+        raise ProjectionNotReady(name, None, "has no version that is ready: rebuild it first")
     return active[0], ready[0]
 
 

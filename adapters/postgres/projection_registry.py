@@ -27,7 +27,8 @@ FROM read_models.projections WHERE name = %s ORDER BY version
 """
 STATUS = """
 SELECT p.name, p.version, p.code_version, p.state, p.state = 'active' AS active, p.position,
-    greatest(h.position - p.position, 0) AS lag, p.error, p.changed_at,
+    CASE p.state WHEN 'retired' THEN 0 ELSE greatest(h.position - p.position, 0) END AS lag,
+    p.error, p.changed_at,
     (SELECT count(*) FROM read_models.dead_letters d
         WHERE d.name = p.name AND d.version = p.version) AS dead_letters
 FROM read_models.projections p, log.log_head h ORDER BY p.name, p.version
@@ -269,6 +270,5 @@ def _find(known: Sequence[Version], name: str, version: int) -> Version:
 def _newest_ready(known: Sequence[Version], name: str) -> Version:
     ready = [v for v in known if v.state == "ready"]
     if not ready:
-        newest = known[-1].version if known else 0
-        raise ProjectionNotReady(name, newest, "has no version that is ready: rebuild it first")
+        raise ProjectionNotReady(name, None, "has no version that is ready: rebuild it first")
     return ready[-1]

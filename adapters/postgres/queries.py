@@ -19,7 +19,13 @@ from projections.answer import Answer, Page, Stamp
 from projections.audit import AUDIT, AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.builds import BUILDS
-from projections.containers import CONTAINERS, ContainerDetails, ContainerRow, LivingContainer
+from projections.containers import (
+    CONTAINERS,
+    ContainerDetails,
+    ContainerRow,
+    LivingContainer,
+    NamedContainer,
+)
 from projections.errors import ProjectionBehind
 from projections.keys import KEYS, KeyRow
 from projections.model import ReadModel
@@ -67,6 +73,7 @@ def _query(model: ReadModel[Any], block: str, row: type[Any], order: str = "") -
 LIST_CONTAINERS = _query(CONTAINERS, "list", ContainerRow, "created_position")
 GET_CONTAINER = _query(CONTAINERS, "get", ContainerDetails)
 STEPPING_BUILDS = _query(BUILDS, "stepping", SteppingBuild)
+NAMED_CONTAINERS = _query(CONTAINERS, "named", NamedContainer)
 LIVING_CONTAINERS = _query(CONTAINERS, "living", LivingContainer)
 LIST_BUILDS = _query(BUILDS, "list", BuildRow, "created_position")
 GET_BUILD = _query(BUILDS, "get", BuildDetails)
@@ -109,6 +116,11 @@ class PostgresQueries:
         self, tenant: str, container_id: str, *, min_position: int = 0
     ) -> Answer[ContainerDetails | None]:
         return await self._one(GET_CONTAINER, tenant, {"id": container_id}, min_position)
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        return await self._all(NAMED_CONTAINERS, tenant, {"name": name}, min_position)
 
     async def list_living_containers(
         self, tenant: str | None = None

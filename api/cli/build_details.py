@@ -21,7 +21,7 @@ def show_build(build: BuildDetails) -> None:
             ("Kind", build.kind),
             ("Phase", build.phase.value),
             ("Package", build.package),
-            ("Base image", build.base_image),
+            ("Base image", build.base_image if build.kind == "rpm" else None),
             ("Submitted", f"{output.moment(build.created_at)} by {build.created_by}"),
             ("Took", output.took(build.started_at, build.ended_at)),
         )

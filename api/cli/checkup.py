@@ -62,6 +62,7 @@ async def check_all(data_dir: Path) -> list[Finding]:
         "engine binding": lambda: parts.check_engine_binding(settings),
         "base image": lambda: parts.check_base_image(settings),
         "service": lambda: parts.check_service(settings),
+        "admin key": lambda: parts.check_admin_key(settings),
         "projections": lambda: parts.check_projections(settings),
     }
     return list(await asyncio.gather(*(_made(part, check) for part, check in checks.items())))

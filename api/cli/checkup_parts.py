@@ -1,6 +1,8 @@
 """What the service needs of other servers, and what it says of itself."""
 
+import asyncio
 from datetime import UTC, datetime
+from http.client import HTTPException
 from typing import Any
 
 import msgspec
@@ -11,13 +13,14 @@ from redis.exceptions import RedisError
 from adapters.embedded.connection import read_connection
 from adapters.postgres.migrate import shipped
 from api.cli.addresses import place
+from api.cli.admin_key import advice, is_turned_away
 from api.cli.checkup import Finding, bad, good, warning
 from api.cli.client import ApiClient
 from api.cli.data_directory import DataDirectory, read_text
 from api.cli.engine import EngineView
 from api.cli.output import decode
 from api.cli.problems import ServiceRefused, ServiceUnreachable
-from api.cli.service_address import find_service
+from api.cli.service_address import DEFAULT_ADDRESS, find_service
 from api.engines import engine as open_engine
 from api.settings import Settings
 from domain.errors import EngineError
@@ -157,6 +160,21 @@ async def check_service(settings: Settings) -> Finding:
     except ServiceRefused as error:
         return bad("service", error.message, f"See the logs in {settings.directory / 'logs'}.")
     return good("service", f"ready on {client.url}")
+
+
+async def check_admin_key(settings: Settings) -> Finding:
+    directory = DataDirectory(settings.directory)
+    file, address = directory.admin_key, read_text(directory.server)
+    key = read_text(file)
+    if key is None:
+        return warning("admin key", f"{file} is not there", f"{START}, which makes a new one.")
+    try:
+        turned_away = await asyncio.to_thread(is_turned_away, address or DEFAULT_ADDRESS, key)
+    except (OSError, HTTPException):
+        return warning("admin key", "the service does not run", START)
+    if turned_away:
+        return bad("admin key", f"the service does not accept the one in {file}", advice(file))
+    return good("admin key", f"{file} is accepted")
 
 
 async def check_projections(settings: Settings) -> Finding:

@@ -4,12 +4,14 @@ import asyncio
 import socket
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from http.client import HTTPException
 from typing import Any
 
 from adapters.embedded import EmbeddedPostgres, EmbeddedRedis
 from adapters.embedded.supervisor import EmbeddedServer
 from api.cli.addresses import place, with_login
+from api.cli.admin_key import advice, is_turned_away
 from api.cli.data_directory import DataDirectory, ensure_secret, read_text, write_private
 from api.cli.readiness import wait_until_ready
 from api.cli.steps import say, step
@@ -112,7 +114,9 @@ class Service:
             running.says = f"ready on {self._address}"
         # Last: commands wait for it, and the others are ready sooner without its company.
         start(self._keep(WORKING))
-        if new_key is not None:
+        if new_key is None:
+            await self._check_admin_key()
+        else:
             say(f"\nYour admin key, shown this once: {new_key}")
             say(f"It is kept in {self._directory.admin_key}, which only its owner can read;")
             say("`eulermaker` on this machine finds it there.\n")
@@ -139,6 +143,13 @@ class Service:
         key = await create_admin_key(Settings.load(self._environment))
         write_private(self._directory.admin_key, key)
         return key
+
+    async def _check_admin_key(self) -> None:
+        file = self._directory.admin_key
+        key = read_text(file) or ""
+        with suppress(OSError, HTTPException):
+            if await asyncio.to_thread(is_turned_away, self._address, key):
+                say(f"\nThe service does not accept the admin key in {file}.\n{advice(file)}\n")
 
     def _use_database(self, owner_url: str) -> None:
         """Roles know only the service's login, which cannot change the past."""

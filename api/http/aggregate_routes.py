@@ -7,7 +7,7 @@ from api.http.route_problems import CHANGE, COMMAND, ONE, PAGE
 from domain.access.roles import Permission
 
 
-def _operation(path: str, handler: Handler, summary: str) -> Route:
+def _operation(path: str, handler: Handler, summary: str, *problems: e.ProblemType) -> Route:
     return Route(
         method="POST",
         path=f"/v1/containers/{{container_id}}/{path}",
@@ -15,7 +15,7 @@ def _operation(path: str, handler: Handler, summary: str) -> Route:
         handler=handler,
         summary=summary,
         status=202,
-        problems=CHANGE,
+        problems=(*CHANGE, *problems),
     )
 
 
@@ -57,6 +57,7 @@ _BUILDS = (
             e.BROKEN_ARCHIVE,
             e.CONTEXT_TOO_LARGE,
             e.UNKNOWN_IMAGE,
+            e.BEYOND_THE_MACHINE,
         ),
     ),
     Route(
@@ -145,7 +146,13 @@ _CONTAINERS = (
         handler=containers.request_container,
         summary="Request a container",
         status=202,
-        problems=(*COMMAND, e.REFUSED_STATE, e.UNKNOWN_IMAGE, e.AMBIGUOUS_VARIABLE),
+        problems=(
+            *COMMAND,
+            e.REFUSED_STATE,
+            e.UNKNOWN_IMAGE,
+            e.AMBIGUOUS_VARIABLE,
+            e.BEYOND_THE_MACHINE,
+        ),
     ),
     Route(
         method="GET",
@@ -179,7 +186,12 @@ _CONTAINERS = (
     _operation("unpause", containers.unpause_container, "Let a paused container go on"),
     _operation("kill", containers.kill_container, "Send a signal to a container"),
     _operation("rename", containers.rename_container, "Give a container another name"),
-    _operation("limits", containers.change_container_limits, "Change a container's limits"),
+    _operation(
+        "limits",
+        containers.change_container_limits,
+        "Change a container's limits",
+        e.BEYOND_THE_MACHINE,
+    ),
     Route(
         method="GET",
         path="/v1/containers/{container_id}/history",

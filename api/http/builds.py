@@ -13,11 +13,12 @@ from api.http.blobs import send_blob
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
 from api.http.images import check_image
+from api.http.limits import check_limits
 from api.http.queries import AsOf, OneQuery, PageQuery, Position, Text, state_as_of
 from domain.application.aggregates import BUILDS
 from domain.builds.commands import CancelBuild, RetryBuild, SubmitBuild
 from domain.builds.events import Artifact
-from domain.builds.spec import BuildSpec, ImageSource, SourceFile
+from domain.builds.spec import BUILD_LIMITS, BuildSpec, ImageSource, SourceFile
 from domain.builds.state import Build, Phase
 from projections.answer import Answer, Page
 from projections.build_rows import BuildDetails, BuildRow
@@ -54,12 +55,28 @@ class ArtifactsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 async def submit_build(call: Call[Nothing, BuildSpec]) -> Answered[Accepted]:
     spec = call.body
     await _check_content(call)
-    base_image = spec.base_image or call.parts.settings.builds.base_image
+    base_image = _base_image(call)
+    await check_limits(call, spec.limits, default=BUILD_LIMITS, path="$.limits")
     if spec.base_image:
         await check_image(call, spec.base_image, path="$.base_image")
     build_id = call.derived_id()
     command = SubmitBuild(build_id=build_id, spec=spec, base_image=base_image)
     return await call.accept(command, build_id, f"/v1/builds/{build_id}")
+
+
+def _base_image(call: Call[Nothing, BuildSpec]) -> str:
+    """What the steps start from; an image build starts from what its Dockerfile says."""
+    chosen = call.body.base_image
+    if not isinstance(call.body.source, ImageSource):
+        return chosen or call.parts.settings.builds.base_image
+    if chosen is not None:
+        raise e.Rejected(
+            e.ILLEGAL_VALUE,
+            "An image build starts FROM what its Dockerfile names. Leave base_image out, or name"
+            " it in source.arguments for an ARG of the Dockerfile.",
+            path="$.base_image",
+        )
+    return ""
 
 
 async def cancel_build(call: Call[Nothing, CancelRequest]) -> Answered[Accepted]:

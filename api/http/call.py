@@ -14,7 +14,7 @@ from api.http import errors as e
 from api.http.app_keys import KEY_RING
 from api.http.auth import Principal
 from api.http.parts import HttpParts
-from domain.errors import ConcurrencyConflict
+from domain.errors import ConcurrencyConflict, Refusal
 from domain.event import Command, CommandContext, Receipt
 
 Query = TypeVar("Query")
@@ -131,6 +131,13 @@ class Call(Generic[Query, Body]):
             if expected is None:
                 raise
             raise e.Rejected(e.STALE_VERSION, str(conflict)) from conflict
+
+    async def refuse(
+        self, command: Command, refusal: Refusal, identifier: str, location: str
+    ) -> Answered[Accepted]:
+        """Raises the refusal, unless this very command was accepted before."""
+        receipt = await self.parts.handler.refuse(command, self.context(), refusal)
+        return accepted(receipt, identifier, location)
 
     async def accept(self, command: Command, identifier: str, location: str) -> Answered[Accepted]:
         return accepted(await self.handle(command), identifier, location)

@@ -9,9 +9,11 @@ from api.http import errors as e
 from api.http.call import Accepted, Answered, Call, entity_tag
 from api.http.decoding import Nothing
 from api.http.images import check_image
+from api.http.limits import check_limits
 from api.http.queries import AsOf, OneQuery, PageQuery, Text, state_as_of
 from domain.application.aggregates import CONTAINERS
 from domain.containers import commands as c
+from domain.containers.decide import name_is_taken
 from domain.containers.spec import (
     Argument,
     ContainerSpec,
@@ -73,6 +75,7 @@ async def request_container(call: Call[Nothing, ContainerRequest]) -> Answered[A
     request = call.body
     _check_variables(request)
     await check_image(call, request.spec.image, path="$.spec.image")
+    await check_limits(call, request.spec.limits, default=Limits(), path="$.spec.limits")
     try:
         return await _request(call)
     except CommandIdReused:
@@ -86,7 +89,7 @@ async def _request(call: Call[Nothing, ContainerRequest]) -> Answered[Accepted]:
     secrets = await _keep_secrets(call, container_id)
     spec = msgspec.structs.replace(call.body.spec, secrets=secrets)
     command = c.RequestContainer(container_id=container_id, spec=spec, start=call.body.start)
-    return await call.accept(command, container_id, f"/v1/containers/{container_id}")
+    return await _accept_named(call, command, spec.name)
 
 
 def _check_variables(request: ContainerRequest) -> None:
@@ -153,10 +156,12 @@ async def kill_container(call: Call[Nothing, KillRequest]) -> Answered[Accepted]
 
 
 async def rename_container(call: Call[Nothing, RenameRequest]) -> Answered[Accepted]:
-    return await _operate(call, c.RenameContainer(container_id=_id(call), name=call.body.name))
+    command = c.RenameContainer(container_id=_id(call), name=call.body.name)
+    return await _accept_named(call, command, command.name)
 
 
 async def change_container_limits(call: Call[Nothing, Limits]) -> Answered[Accepted]:
+    await check_limits(call, call.body, default=Limits(), path="$")
     return await _operate(call, c.ChangeContainerLimits(container_id=_id(call), limits=call.body))
 
 
@@ -204,3 +209,31 @@ def _id(call: Call[Any, Any]) -> str:
 async def _operate(call: Call[Any, Any], command: c.ContainerUserCommand) -> Answered[Accepted]:
     container_id = _id(call)
     return await call.accept(command, container_id, f"/v1/containers/{container_id}")
+
+
+async def _accept_named(
+    call: Call[Any, Any], command: c.RequestContainer | c.RenameContainer, name: str
+) -> Answered[Accepted]:
+    """Refused where another container of the tenant has the name."""
+    container_id, location = command.container_id, f"/v1/containers/{command.container_id}"
+    names = call.parts.names
+    async with names.lock(call.tenant, name):
+        given_at = names.given_at(call.tenant, name)
+        refusal = name_is_taken(name, container_id, await _holders(call, name, given_at))
+        if refusal is not None:
+            return await call.refuse(command, refusal, container_id, location)
+        answer = await call.accept(command, container_id, location)
+        names.give(call.tenant, name, max(given_at, answer.body.position))
+        return answer
+
+
+async def _holders(call: Call[Any, Any], name: str, min_position: int) -> list[Container]:
+    """As the log has them: a read model that lags refuses no name that is free again."""
+    found = await call.parts.queries.find_containers_named(
+        call.tenant, name, min_position=min_position
+    )
+    loaded = [
+        await call.parts.handler.load(CONTAINERS, call.tenant, each.container_id)
+        for each in found.value
+    ]
+    return [each.state for each in loaded if each.state is not None]

@@ -60,6 +60,7 @@ MISSING_CONTENT = _problem(422, "missing-content", "Content that the request nam
 WRONG_SIZE = _problem(422, "wrong-size", "Content has another size than the request says")
 BROKEN_ARCHIVE = _problem(422, "broken-archive", "The build context cannot be used")
 UNKNOWN_IMAGE = _problem(422, "unknown-image", "The image does not exist")
+BEYOND_THE_MACHINE = _problem(422, "beyond-the-machine", "The engine's machine has less")
 AMBIGUOUS_VARIABLE = _problem(422, "ambiguous-variable", "A variable is given twice")
 COMMAND_ID_REUSED = _problem(422, "command-id-reused", "The idempotency key is taken")
 FUTURE_POSITION = _problem(422, "future-position", "The log has not got there yet")

@@ -35,10 +35,14 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 def answer_options(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.Response:
     """OPTIONS says what an address knows; for a browser from elsewhere also what it may send."""
-    methods = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+    methods = allowed_methods(error)
     headers = {"Allow": methods}
     if request.headers.get("Origin") in request.app[PARTS].settings.server.cors_origins:
         headers["Access-Control-Allow-Methods"] = methods
         headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         headers["Access-Control-Max-Age"] = CORS_SECONDS
     return web.Response(status=204, headers=headers)
+
+
+def allowed_methods(error: web.HTTPMethodNotAllowed) -> str:
+    return ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))

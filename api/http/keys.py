@@ -3,9 +3,9 @@
 A label may name a person: it goes to the identity table and is added to answers, never recorded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,7 @@ from api.http.call import Accepted, Answered, Call, accepted
 from api.http.decoding import Nothing
 from api.http.queries import Position
 from domain.access.commands import CreateKey, EraseKeyLabel, RevokeKey
+from domain.access.decide import last_admin_key_stays
 from domain.access.roles import Role
 from domain.access.state import Key
 from domain.application.aggregates import KEYS
@@ -64,7 +65,7 @@ class KeysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
     key_id = call.derived_id()
     if call.may_be_repeated:
-        known = await _find(call, key_id)
+        known = await _load(call, key_id)
         if known is not None:
             return await _repeat(call, known)
     key = new_key(key_id)
@@ -74,7 +75,7 @@ async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
     try:
         return _created(await call.accept(command, key_id, f"/v1/keys/{key_id}"), key.token)
     except CommandIdReused:
-        known = await _find(call, key_id)
+        known = await _load(call, key_id)
         if known is None:
             raise
         return await _repeat(call, known)  # the same request came twice at once
@@ -82,8 +83,13 @@ async def create_key(call: Call[Nothing, KeyRequest]) -> Answered[KeyCreation]:
 
 async def revoke_key(call: Call[Nothing, RevocationRequest]) -> Answered[Accepted]:
     key_id = call.path("key_id")
+    location = f"/v1/keys/{key_id}"
     command = RevokeKey(key_id=key_id, reason=call.body.reason)
-    return await call.accept(command, key_id, f"/v1/keys/{key_id}")
+    async with call.parts.revocations:
+        refusal = last_admin_key_stays(await _load(call, key_id), await _others(call, key_id))
+        if refusal is not None:
+            return await call.refuse(command, refusal, key_id, location)
+        return await call.accept(command, key_id, location)
 
 
 async def erase_key_label(call: Call[Nothing, Nothing]) -> Answered[Accepted]:
@@ -109,6 +115,25 @@ async def list_keys(call: Call[KeysQuery, Nothing]) -> Answered[Answer[tuple[Key
     )
 
 
+async def _others(call: Call[Any, Any], key_id: str) -> Sequence[Key | None]:
+    """Keys that may be admins', as the log has them; the read model only says where to look.
+
+    Whoever asks is an admin, so it is needed for their own key alone: another one is revoked also
+    while no read model can be read.
+    """
+    if call.principal.key_id != key_id:
+        return (await _load(call, call.principal.key_id),)
+    head = await call.parts.store.head()
+    found = await call.parts.queries.list_keys(call.tenant, min_position=head.position)
+    admins = [row.key_id for row in found.value if row.role is Role.ADMIN and not row.revoked]
+    return [await _load(call, admin) for admin in admins if admin != key_id]
+
+
+async def _load(call: Call[Any, Any], key_id: str) -> Key | None:
+    known: Key | None = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
+    return known
+
+
 def _view(row: KeyRow, labels: Mapping[str, str]) -> KeyView:
     return KeyView(
         key_id=row.key_id,
@@ -121,11 +146,6 @@ def _view(row: KeyRow, labels: Mapping[str, str]) -> KeyView:
         version=row.version,
         position=row.position,
     )
-
-
-async def _find(call: Call[Nothing, KeyRequest], key_id: str) -> Key | None:
-    state: Key | None = (await call.parts.handler.load(KEYS, call.tenant, key_id)).state
-    return state
 
 
 async def _repeat(call: Call[Nothing, KeyRequest], known: Key) -> Answered[KeyCreation]:

@@ -10,7 +10,7 @@ from structlog.contextvars import bind_contextvars
 
 from api.http import errors as e
 from api.http.app_keys import ADDRESS, CORRELATION_ID, PARTS
-from api.http.headers import CORRELATION_HEADER, answer_options
+from api.http.headers import CORRELATION_HEADER, allowed_methods, answer_options
 from api.http.metrics import HttpMetrics
 from api.logging import REQUESTS, RequestLine
 
@@ -63,7 +63,10 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             rejected = e.Rejected(
                 e.INTERNAL, f"Tell the operator this correlation id: {request[CORRELATION_ID]}."
             )
-        return e.problem_response(rejected, instance=request.path)
+        response = e.problem_response(rejected, instance=request.path)
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = allowed_methods(error)
+        return response
 
 
 def _correlation_id(request: web.Request) -> str:

@@ -1,5 +1,6 @@
 """What the HTTP face is made of: ports, handed in by bootstrap; nothing here is global."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,12 +9,14 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from adapters.limits import RateLimits
+from api.http.container_names import ContainerNames
 from api.settings import Settings
 from domain.application.command_handler import CommandHandler
 from domain.event import RecordedEvent
 from domain.ports import (
     BlobStore,
     Clock,
+    EngineSize,
     EventStore,
     Identities,
     Ids,
@@ -68,6 +71,12 @@ class ImageCheck(Protocol):
         ...
 
 
+class Machine(Protocol):
+    async def size(self) -> EngineSize | None:
+        """Of the engine's machine; None where that cannot be found out now."""
+        ...
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a rebuilt version of a projection says the same as the active one.
 
@@ -98,7 +107,11 @@ class ProjectionControl(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class HttpParts:
-    """registry: what /metrics shows; others register their metrics in it, too."""
+    """registry: what /metrics shows; others register their metrics in it, too.
+
+    names: of containers, given to one of them at a time.
+    revocations: one at a time, so that no two admins count on each other's key.
+    """
 
     settings: Settings
     handler: CommandHandler
@@ -113,8 +126,11 @@ class HttpParts:
     rate_limits: RateLimits
     tickets: Tickets
     images: ImageCheck
+    machine: Machine
     projections: ProjectionControl
     clock: Clock
     ids: Ids
     readiness: Mapping[str, ReadinessCheck] = field(default_factory=dict[str, ReadinessCheck])
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    names: ContainerNames = field(default_factory=ContainerNames)
+    revocations: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -146,7 +146,7 @@ _PROJECTIONS = (
         handler=projections.rebuild_projection,
         summary="Build a new version beside the active one",
         status=202,
-        problems=(e.UNKNOWN_ID, e.NOT_READY),
+        problems=(*COMMAND, e.UNKNOWN_ID, e.NOT_READY, e.STALE_VERSION, e.CONCURRENT_CHANGE),
     ),
     Route(
         method="POST",
@@ -162,7 +162,7 @@ _PROJECTIONS = (
         permission=Permission.MANAGE_PROJECTIONS,
         handler=projections.switch_projection,
         summary="Let readers see another version",
-        problems=(e.UNKNOWN_ID, e.NOT_READY),
+        problems=(*COMMAND, e.UNKNOWN_ID, e.NOT_READY, e.STALE_VERSION, e.CONCURRENT_CHANGE),
     ),
 )
 

@@ -1,7 +1,10 @@
 """When a key may be created or revoked. Failed attempts are facts without rules."""
 
+from collections.abc import Iterable
+
 from domain.access import commands as c
 from domain.access import events as e
+from domain.access.roles import Role
 from domain.access.state import Key
 from domain.errors import Refusal, UnknownStream
 
@@ -36,6 +39,21 @@ def decide(command: c.AccessCommand, state: Key | None) -> tuple[e.AccessEvent, 
                     path=command.path,
                 ),
             )
+
+
+def last_admin_key_stays(key: Key | None, others: Iterable[Key | None]) -> Refusal | None:
+    """Why `key` may not be revoked: without an admin nobody gets in to create another key."""
+    if not _is_active_admin(key) or any(_is_active_admin(other) for other in others):
+        return None
+    return Refusal(
+        rule="the-last-admin-key-stays",
+        state="active",
+        advice="It is the last active admin key. Create another one first, then revoke this one.",
+    )
+
+
+def _is_active_admin(key: Key | None) -> bool:
+    return key is not None and key.role is Role.ADMIN and not key.revoked
 
 
 def _create(command: c.CreateKey, state: Key | None) -> tuple[e.AccessEvent, ...]:

@@ -20,6 +20,8 @@ from domain.engines import decide as engines
 from domain.event import Command, Event
 from domain.log import commands as log_commands
 from domain.log import decide as log
+from domain.read_models import commands as read_model_commands
+from domain.read_models import decide as read_models
 from domain.storage import commands as storage_commands
 from domain.storage import decide as storage
 
@@ -105,8 +107,17 @@ COLLECTIONS = Aggregate(
     commands=(storage_commands.RecordBlobsCollected,),
     creating=(storage_commands.RecordBlobsCollected,),
 )
+PROJECTIONS = Aggregate(
+    prefix="projection",
+    decide=read_models.decide,
+    evolve=read_models.evolve,
+    key=lambda command: command.name,
+    commands=read_model_commands.ReadModelCommand.__args__,
+)
 
-AGGREGATES = (CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, BINDING, LOG, COLLECTIONS)
+AGGREGATES = (
+    CONTAINERS, BUILDS, KEYS, ATTEMPTS, ENGINES, BINDING, LOG, COLLECTIONS, PROJECTIONS,
+)  # fmt: skip
 
 _BY_COMMAND = {command: aggregate for aggregate in AGGREGATES for command in aggregate.commands}
 _BY_PREFIX = {aggregate.prefix: aggregate for aggregate in AGGREGATES}

@@ -69,9 +69,7 @@ class CommandHandler:
         Raises Refusal (recorded as an event first), UnknownStream, ConcurrencyConflict,
         CommandIdReused, StoreUnavailable, StoreOverloaded.
         """
-        encoded = _ENCODER.encode(command)
-        fingerprint = hashlib.sha256(encoded).digest()
-        delivery = _Delivery(command, context, expected_version, fingerprint, len(encoded))
+        delivery = _delivery(command, context, expected_version)
         remembered = self._remembered(command, context.tenant)
         if remembered is not None:
             try:
@@ -89,6 +87,15 @@ class CommandHandler:
                 if expected_version is not None:
                     raise
         return await self._try(delivery)
+
+    async def refuse(self, command: Command, context: CommandContext, refusal: Refusal) -> Receipt:
+        """For a rule about more than one aggregate, which whoever knows them all has applied.
+
+        Records the refusal and raises it; a command that was accepted before keeps its receipt.
+        """
+        aggregate = aggregate_of(command)
+        stream = aggregate.stream(aggregate.key(command))
+        return await self._refuse(_delivery(command, context), stream, refusal)
 
     async def load(self, aggregate: Aggregate, tenant: str, identifier: str) -> Loaded:
         """The state of an aggregate now; events that this program cannot read are passed over."""
@@ -218,6 +225,14 @@ class CommandHandler:
         known = self._cache.get((tenant, stream))
         newest = loaded if known is None or known.version < loaded.version else known
         self._cache.put((tenant, stream), newest, weight=newest.size)
+
+
+def _delivery(
+    command: Command, context: CommandContext, expected_version: int | None = None
+) -> _Delivery:
+    encoded = _ENCODER.encode(command)
+    fingerprint = hashlib.sha256(encoded).digest()
+    return _Delivery(command, context, expected_version, fingerprint, len(encoded))
 
 
 def _cache_key(tenant: str, aggregate: Aggregate, command: Command) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from domain.event import Command
 
 
 class SubmitBuild(Command, frozen=True, kw_only=True):
-    """base_image: what the steps start from, already chosen."""
+    """base_image: what the steps start from, already chosen; empty for an image build."""
 
     build_id: str
     spec: BuildSpec

@@ -29,8 +29,14 @@ _CAUSE = re.compile(r"(\berror: |^error:|^FAIL(ED)?[: ]|undefined reference to)"
 _RPM_SAYS = re.compile(r"^(error: Bad exit status|RPM build errors:|make(\[\d+\])?: \*\*\*)")
 _NETWORK = re.compile(
     r"(Failed to download metadata|Cannot download|Curl error|Could not resolve host"
-    r"|Temporary failure in name resolution"
-    r"|^error: Get \"https?://\S+/v2/\": dial tcp)"  # the engine itself, of the image after FROM
+    r"|Temporary failure in name resolution)"
+)
+_REGISTRY_AWAY = re.compile(
+    r'^error: (?:failed to .*: )?(?:(?:Get|Head|Post) "https?://[^"]+": |toomanyrequests: )'
+)
+_NO_BASE_IMAGE = re.compile(
+    r"^error: (?:pull access denied for |manifest for \S+ not found|manifest unknown"
+    r"|failed to resolve reference .*: not found)"
 )
 _DISK_FULL = re.compile(r"No space left on device")
 _EPILOGUE = re.compile(
@@ -70,6 +76,8 @@ def diagnose(
         return Diagnosis(
             user_fault=False, retryable=True, reason=f"{step} was killed by somebody outside."
         )
+    if step is Step.IMAGE and (found := _base_image_failure(log)):
+        return found
     broken = _system_fault(step, log)
     unresolved = () if broken or step is Step.TOOLCHAIN else unresolved_requirements(lines)
     if unresolved:
@@ -86,6 +94,24 @@ def diagnose(
             reason=f"{step} ended with {exit_code}: {cause.strip()}",
         )
     return _package_failure(step, exit_code, log)
+
+
+def _base_image_failure(log: StepLog) -> Diagnosis | None:
+    """By the engine's own last word: what a RUN prints of its network is no matter of FROM."""
+    last = next(reversed(log.tail), "").strip()
+    said = last.removeprefix("error: ")
+    if _REGISTRY_AWAY.search(last):
+        return Diagnosis(
+            user_fault=False,
+            retryable=True,
+            reason=f"The engine cannot get a base image from its registry: {said}",
+        )
+    if _NO_BASE_IMAGE.search(last):
+        advice = "Correct FROM, or load the image into the engine."
+        return Diagnosis(
+            user_fault=True, reason=f"A base image cannot be had: {said.rstrip('.')}. {advice}"
+        )
+    return None
 
 
 def _system_fault(step: Step, log: StepLog) -> str | None:

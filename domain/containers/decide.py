@@ -1,5 +1,7 @@
 """What a container's present state allows, and which events follow."""
 
+from collections.abc import Iterable
+
 from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.state import OBSERVED_STATUS, Container, Status
@@ -42,6 +44,20 @@ def decide(command: c.ContainerCommand, state: Container | None) -> Events:
     if isinstance(command, c.RecordContainerSecretsErased):
         return _erase_secrets(command, state)
     return _conclude(command, state)
+
+
+def name_is_taken(name: str, container_id: str, holders: Iterable[Container]) -> Refusal | None:
+    """Why the container may not be called so. holders: containers that are or were."""
+    for holder in holders:
+        in_use = holder.name == name and holder.status is not Status.REMOVED
+        if in_use and holder.container_id != container_id:
+            return Refusal(
+                rule="name-taken",
+                state=holder.status,
+                advice=f"Container {holder.container_id} is called {name} already. Choose another"
+                " name, or rename or remove that one first.",
+            )
+    return None
 
 
 def _request(command: c.RequestContainer, state: Container | None) -> Events:

@@ -159,6 +159,14 @@ def _end(
     return _settle(state, settled or _settled(state), operations, **changes)
 
 
+def _succeed(
+    state: Container, intent: int, settled: Status | None = None, **changes: object
+) -> Container:
+    """What failed before is history, but for why a container that failed is as it is."""
+    failure = state.failure if _settled(state) is Status.FAILED else None
+    return _end(state, intent, settled, failure=failure, **changes)
+
+
 def _intend(state: Container, event: ContainerIntent) -> Container:
     match event:
         case ContainerRequested():
@@ -196,7 +204,7 @@ def _conclude(state: Container, event: ContainerOutcomeEvent) -> Container:
         case ContainerStarted() | ContainerRestarted():
             return _started(state, event)
         case ContainerStopped():
-            return _end(
+            return _succeed(
                 state,
                 event.intent,
                 Status.STOPPED,
@@ -204,13 +212,13 @@ def _conclude(state: Container, event: ContainerOutcomeEvent) -> Container:
                 finished_at=event.finished_at or state.finished_at,
             )
         case ContainerPaused():
-            return _end(state, event.intent, _unless_stopped(state, Status.PAUSED))
+            return _succeed(state, event.intent, _unless_stopped(state, Status.PAUSED))
         case ContainerUnpaused():
-            return _end(state, event.intent, _unless_stopped(state, Status.RUNNING))
+            return _succeed(state, event.intent, _unless_stopped(state, Status.RUNNING))
         case ContainerKilled():
-            return _end(state, event.intent)
+            return _succeed(state, event.intent)
         case ContainerLimitsChanged():
-            return _end(state, event.intent, limits=event.limits)
+            return _succeed(state, event.intent, limits=event.limits)
         case ContainerRemoved():
             return _end(state, event.intent, Status.REMOVED)
         case ContainerRenamed():

@@ -16,6 +16,7 @@ from domain.ports.engine import (
     EngineIdentity,
     EngineImage,
     EngineNetwork,
+    EngineSize,
     ImageBuildRequest,
     Watches,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "EngineIdentity",
     "EngineImage",
     "EngineNetwork",
+    "EngineSize",
     "EventStore",
     "Identities",
     "Ids",

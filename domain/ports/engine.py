@@ -19,6 +19,13 @@ class EngineIdentity(msgspec.Struct, frozen=True, kw_only=True):
     api_version: str
 
 
+class EngineSize(msgspec.Struct, frozen=True, kw_only=True):
+    """Of its machine, or of what that machine gives it."""
+
+    processors: int
+    memory_bytes: int
+
+
 class EngineContainerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that we ever send to an engine when we create a container.
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 
@@ -96,9 +97,10 @@ async def _round(service: RunningService, client: ApiClient, size: int) -> Rates
 
 
 async def _start(client: ApiClient, spec: ContainerSpec) -> str:
-    """Its id, once it runs."""
+    """Its id, once it runs. Its name is its own: the one before may not be removed yet."""
+    named = msgspec.structs.replace(spec, name=f"{spec.name}-{uuid4().hex}")
     async with client.websocket("/v1/events", {"types": "ContainerStarted"}) as socket:
-        answer = await client.command("/v1/containers", ContainerRequest(spec=spec))
+        answer = await client.command("/v1/containers", ContainerRequest(spec=named))
         identifier = msgspec.json.decode(answer, type=Accepted).id
         await wait_for(socket, f"container-{identifier}")
     return identifier

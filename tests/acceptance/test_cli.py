@@ -156,6 +156,26 @@ def test_doctor_finds_nothing_wrong(service: Started) -> None:
     assert {"PostgreSQL", "Redis", "Docker"} <= {each["part"] for each in findings}
 
 
+def test_a_start_says_that_the_kept_admin_key_is_revoked_and_makes_another_one() -> None:
+    with a_service() as started:
+        kept = started.data_dir / "admin.key"
+        (first,) = started.json("keys", "list")["value"]
+        other = started.json("keys", "create", "--role", "admin")["token"]
+        assert started.run("keys", "revoke", first["key_id"], "--key", other).returncode == 0
+        process = _running(started)
+        os.kill(process, signal.SIGTERM)
+        wait_until_gone(process)
+        for words in ("does not accept the admin key", "Your admin key, shown this once"):
+            started.said.write_text("")
+            again = started.start()
+            try:
+                wait_for_words(started, again, "Ctrl-C stops the service")
+                assert words in started.said.read_text()
+            finally:
+                assert stop(again) == 0
+            kept.rename(kept.with_suffix(".old"))
+
+
 def test_a_stop_loses_nothing_and_leaves_no_process() -> None:
     with a_service() as started:
         before = started.json("checkpoint")["position"]

@@ -164,6 +164,20 @@ def test_nobody_sees_another_tenant(run: Run) -> None:
     run(body)
 
 
+def test_containers_of_a_name_are_those_called_exactly_so_and_not_removed(run: Run) -> None:
+    async def body(side: ReadSide) -> None:
+        await side.record("container-c1", *a_container("c1"))
+        await side.record("container-c2", *a_container("c2", "web-2"))
+        await side.record("container-c3", *a_container("c3"))
+        await side.record("container-c3", c.ContainerRemoved(container_id="c3", intent=2))
+        await side.record("container-c4", *a_container("c4"), tenant="acme")
+        position = await side.record("container-c5", *a_container("c5"))
+        named = await side.queries.find_containers_named("default", "web", min_position=position)
+        assert [row.container_id for row in named.value] == ["c1", "c5"]
+
+    run(body)
+
+
 def test_living_containers_are_those_that_the_engine_should_have(run: Run) -> None:
     async def body(side: ReadSide) -> None:
         await side.record("container-c1", *a_container("c1"))

@@ -115,6 +115,28 @@ def test_each_status_has_its_class(status: int, error: type[Exception]) -> None:
     assert "why" in str(found)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "unable to find user nosuch: no matching entries in passwd file",
+        "unable to find group nosuch: no matching entries in group file",
+        "Cannot mkdir: /etc/passwd is not a directory",
+        (
+            'runc create failed: unable to start container process: exec: \\"/nope\\": stat /nope: '
+            "no such file or directory: unknown"
+        ),
+    ],
+)
+def test_a_failure_that_only_the_request_can_be_blamed_for_is_a_refusal(message: str) -> None:
+    found = refused(Reply(500, f'{{"message":"{message}"}}'.encode()))
+    assert type(found) is EngineRefused
+
+
+def test_a_program_of_the_engine_that_is_not_there_is_not_the_requests_fault() -> None:
+    message = rb'{"message":"exec: \"runc\": executable file not found in $PATH: unknown"}'
+    assert type(refused(Reply(500, message))) is EngineOutcomeUnknown
+
+
 def test_a_reference_is_split_at_its_tag_and_never_at_a_port() -> None:
     assert split_tag("a") == ("a", "latest")
     assert split_tag("a/b:1") == ("a/b", "1")

@@ -4,8 +4,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from adapters.docker import DockerEngine
+from domain.builds.diagnosis import Diagnosis, diagnose
+from domain.builds.events import Step, StepLog
+from domain.containers.spec import Limits
 from domain.errors import EngineOutcomeUnknown, ImageNotFound
-from tests.support.container_engines import Bench, on_docker
+from domain.ports import ImageBuildRequest
+from tests.support.container_engines import Bench, a_tar, on_docker
+from tests.support.docker import labels, new_name
 from tests.support.registry import a_registry
 
 
@@ -56,3 +61,36 @@ async def test_a_registry_that_cannot_be_reached_says_nothing_of_its_images(benc
     for unreachable in ("localhost:1/nothing:1", "registry.invalid/nothing:1"):
         with pytest.raises(EngineOutcomeUnknown, match=r"Pulling .* failed: .*dial tcp"):
             await bench.engine.pull(unreachable)
+
+
+async def diagnosed(bench: Bench, base_image: str) -> Diagnosis:
+    """What is said of a build from that image, by what the engine says of it."""
+    request = ImageBuildRequest(
+        tag="eulermaker/test:unobtainable",
+        dockerfile="Dockerfile",
+        target="",
+        arguments={},
+        labels=labels(),
+        limits=Limits(),
+        network=new_name(),
+    )
+    await bench.engine.ensure_network(request.network, labels=labels())
+    context = a_tar({"Dockerfile": f"FROM {base_image}\nRUN true\n".encode()})
+    *_, last = [output async for output in bench.engine.build_image(request, context)]
+    log = StepLog(tail=(f"error: {last.error}",))
+    return diagnose(Step.IMAGE, 1, log, out_of_memory=False, memory_bytes=0)
+
+
+@on_docker
+async def test_a_build_whose_registry_is_away_may_be_tried_again(bench: Bench) -> None:
+    found = await diagnosed(bench, "localhost:1/nothing:1")
+    assert (found.user_fault, found.retryable) == (False, True)
+    assert "localhost:1" in found.reason
+
+
+@on_docker
+async def test_a_build_from_an_image_that_is_nowhere_is_at_fault_itself(bench: Bench) -> None:
+    async with a_registry() as registry:
+        found = await diagnosed(bench, f"{registry}/missing:1")
+    assert found.user_fault
+    assert f"{registry}/missing" in found.reason

@@ -42,12 +42,13 @@ from domain.event import (
     RecordedEvent,
 )
 from domain.event_types import EventTypes
+from domain.ports import EngineSize
 from projections.answer import Answer, Page
 from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
 from projections.catalog import READ_MODELS, read_model
-from projections.containers import ContainerDetails, ContainerRow, LivingContainer
-from projections.errors import ProjectionBehind
+from projections.containers import ContainerDetails, ContainerRow, LivingContainer, NamedContainer
+from projections.errors import ProjectionBehind, ProjectionNotReady
 from projections.keys import KeyRow
 from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
 from projections.statistics import EventCount
@@ -73,11 +74,15 @@ class FromTheFuture(Event, frozen=True, kw_only=True):
 
 
 class TailedStore(InMemoryEventStore):
-    """A store that is its own tail, and that can be away."""
+    """A store that is its own tail, and that can be away, or slow.
+
+    turns: how many others get between what was read and what is recorded.
+    """
 
     def __init__(self) -> None:
         super().__init__(EventTypes((*EVENT_TYPES, FromTheFuture)))
         self.away: Exception | None = None
+        self.turns = 0
         self.pace_seconds = 0.0
         self._moved = asyncio.Event()
 
@@ -87,6 +92,8 @@ class TailedStore(InMemoryEventStore):
 
     async def append(self, append: Append) -> Receipt:
         self._check()
+        for _ in range(self.turns):
+            await asyncio.sleep(0)
         receipt = await super().append(append)
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
@@ -169,6 +176,14 @@ class FoldedQueries:
             "containers", tenant, "container_id", container_id, min_position
         )
         return found
+
+    async def find_containers_named(
+        self, tenant: str, name: str, *, min_position: int = 0
+    ) -> Answer[tuple[NamedContainer, ...]]:
+        stamp = self._stamp("containers", min_position)
+        rows = [r for r in await self._rows("containers") if (r.tenant, r.name) == (tenant, name)]
+        named = (NamedContainer(container_id=r.container_id) for r in rows)
+        return Answer(value=tuple(named), **stamp)
 
     async def list_living_containers(
         self, tenant: str | None = None
@@ -260,15 +275,27 @@ class KnownImages:
         return "It is nowhere." if reference in self.missing else None
 
 
+class KnownMachine:
+    """As large as a test says; None: nobody knows."""
+
+    def __init__(self) -> None:
+        self.known: EngineSize | None = None
+
+    async def size(self) -> EngineSize | None:
+        return self.known
+
+
 class RebuildingProjections:
     """Raises what the real one does; remembers what it was told."""
 
     def __init__(self) -> None:
         self.switched: list[tuple[str, int]] = []
+        self.next_version = 2
+        self.ready = True
 
     async def rebuild(self, name: str) -> int:
         read_model(name)
-        return 2
+        return self.next_version
 
     async def compare(self, name: str, version: int) -> Comparison:
         read_model(name)
@@ -276,6 +303,8 @@ class RebuildingProjections:
 
     async def switch(self, name: str, version: int) -> None:
         read_model(name)
+        if not self.ready:
+            raise ProjectionNotReady(name, version, "is still being built")
         self.switched.append((name, version))
 
 
@@ -291,6 +320,7 @@ class Service:
         self.secrets = InMemorySecretVault()
         self.identities = InMemoryIdentities()
         self.images = KnownImages()
+        self.machine = KnownMachine()
         self.projections = RebuildingProjections()
         self.keys: dict[Role, str] = {}
         self.readiness = dict(readiness)
@@ -308,6 +338,7 @@ class Service:
             rate_limits=InMemoryRateLimits(),
             tickets=InMemoryTickets(),
             images=self.images,
+            machine=self.machine,
             projections=self.projections,
             clock=SystemClock(),
             ids=RandomIds(),

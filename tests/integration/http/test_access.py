@@ -245,6 +245,48 @@ def test_a_revoked_key_is_refused_at_once() -> None:
     run(story)
 
 
+def test_the_last_admin_key_cannot_be_revoked_and_the_attempt_is_recorded() -> None:
+    async def story(service: Service) -> None:
+        for _ in range(2):  # sent twice, it is refused twice and recorded once
+            response = await service.call(
+                "POST", "/v1/keys/key-admin/revoke", {}, headers={"Idempotency-Key": "last-admin"}
+            )
+            assert await problem(response) == (409, "refused-state")
+            assert (await response.json())["rule"] == "the-last-admin-key-stays"
+        assert await service.get("/v1/keys")
+        audited = (await service.get("/v1/audit?outcome=refused"))["items"]
+        assert [(row["command"], row["target"]) for row in audited] == [
+            ("RevokeKey", "key-key-admin")
+        ]
+
+    run(story)
+
+
+def test_an_admin_may_give_up_its_key_where_another_one_is_left() -> None:
+    async def story(service: Service) -> None:
+        other = await service.post("/v1/keys", {"role": "admin"})
+        await service.post("/v1/keys/key-admin/revoke", {}, key="given-up")
+        service.keys[Role.ADMIN] = other["token"]
+        again = await service.post("/v1/keys/key-admin/revoke", {}, key="given-up")
+        assert again["replayed"]
+
+    run(story)
+
+
+def test_two_admins_who_revoke_their_keys_at_once_do_not_count_on_each_other() -> None:
+    async def story(service: Service) -> None:
+        other = await service.post("/v1/keys", {"role": "admin"})
+        headers = {"Authorization": f"Bearer {other['token']}"}
+        service.store.turns = 1_000
+        answers = await asyncio.gather(
+            service.call("POST", "/v1/keys/key-admin/revoke", {}),
+            service.call("POST", f"/v1/keys/{other['id']}/revoke", {}, headers=headers),
+        )
+        assert sorted(answer.status for answer in answers) == [202, 409]
+
+    run(story)
+
+
 def test_roles_here_and_in_the_domain_agree() -> None:
     for role in Role:
         assert {p.value for p in Permission if permits(role, p)} == ALLOWED[role]

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 from domain.builds.commands import CancelBuild
 from tests.integration.http.support import Service, problem, run
+from tests.support.container_engines import a_tar
 
 
 def test_a_submitted_build_can_be_found() -> None:
@@ -125,5 +126,23 @@ def test_a_refused_command_names_rule_and_state() -> None:
         body = await refused.json()
         assert body["rule"] == "retry-needs-an-ended-build-without-success"
         assert body["state"] == "submitted"
+
+    run(story)
+
+
+async def _a_context() -> bytes:
+    return b"".join([part async for part in a_tar({"Dockerfile": b"FROM scratch\n"})])
+
+
+def test_an_image_build_starts_from_what_its_dockerfile_says() -> None:
+    async def story(service: Service) -> None:
+        archive = await service.upload(await _a_context())
+        source = {"type": "image", "context": {"name": "context.tar", **archive}}
+        accepted = await service.post("/v1/builds", {"name": "image", "source": source})
+        found = await service.get(f"/v1/builds/{accepted['id']}")
+        assert found["value"]["base_image"] == ""
+        body = {"name": "image", "source": source, "base_image": "web:1"}
+        response = await service.call("POST", "/v1/builds", body)
+        assert await problem(response) == (400, "illegal-value")
 
     run(story)

@@ -1,6 +1,10 @@
+import asyncio
+
 import pytest
 
+from domain.containers import events as c
 from tests.integration.http.support import Service, problem, run
+from tests.support.appends import an_append
 
 SECRET = "correct horse battery staple"
 WITH_SECRET = {"spec": {"name": "web", "image": "web:1"}, "secrets": {"PASSWORD": SECRET}}
@@ -76,6 +80,50 @@ def test_an_operation_is_recorded(path: str, body: object, event: str) -> None:
         assert response.headers["Location"] == f"/v1/containers/{accepted['id']}"
         history = await service.get(f"/v1/containers/{accepted['id']}/history")
         assert history["items"][-1]["type"] == event
+
+    run(story)
+
+
+def test_a_name_in_use_is_given_to_no_other_container() -> None:
+    async def story(service: Service) -> None:
+        first = await service.a_container("web", key="request-1")
+        other = await service.a_container("db")
+        wanted = {"spec": {"name": "web", "image": "web:1"}}
+        for path, body in (
+            ("/v1/containers", wanted),
+            (f"/v1/containers/{other['id']}/rename", {"name": "web"}),
+        ):
+            response = await service.call("POST", path, body)
+            assert await problem(response) == (409, "refused-state")
+            told = await response.json()
+            assert told["rule"] == "name-taken"
+            assert first["id"] in told["detail"]
+        assert (await service.a_container("web", key="request-1"))["replayed"]
+        audited = (await service.get("/v1/audit?outcome=refused"))["items"]
+        assert {row["command"] for row in audited} == {"RequestContainer", "RenameContainer"}
+
+    run(story)
+
+
+def test_a_name_is_free_again_once_its_container_has_another_or_is_removed() -> None:
+    async def story(service: Service) -> None:
+        first = (await service.a_container("web"))["id"]
+        await service.post(f"/v1/containers/{first}/rename", {"name": "old"})
+        second = await service.a_container("web")
+        removed = c.ContainerRemoved(container_id=second["id"], intent=second["version"])
+        await service.store.append(an_append(f"container-{second['id']}", removed))
+        await service.a_container("web")
+
+    run(story)
+
+
+def test_of_requests_of_one_name_at_once_one_gets_it() -> None:
+    async def story(service: Service) -> None:
+        service.store.turns = 1_000
+        wanted = {"spec": {"name": "web", "image": "web:1"}}
+        calls = [service.call("POST", "/v1/containers", wanted) for _ in range(3)]
+        answers = await asyncio.gather(*calls)
+        assert sorted(answer.status for answer in answers) == [202, 409, 409]
 
     run(story)
 

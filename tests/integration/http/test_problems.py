@@ -175,6 +175,15 @@ def test_a_body_that_does_not_come() -> None:
     run(story, Settings(server=ServerSettings(body_timeout_seconds=0.05)))
 
 
+def test_a_method_that_an_address_does_not_know_is_answered_with_those_it_does() -> None:
+    async def story(service: Service) -> None:
+        response = await service.call("PUT", "/v1/builds")
+        assert await problem(response) == (405, "method-not-allowed")
+        assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+    run(story)
+
+
 def test_a_command_id_that_was_used_for_something_else() -> None:
     async def story(service: Service) -> None:
         await service.a_container("one", key="container-1")

@@ -118,6 +118,38 @@ def test_going_back_reads_the_old_rows_and_brings_them_up_to_the_log(
     run(body)
 
 
+def test_a_version_that_cannot_be_compared_is_told_from_one_that_does_not_exist(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        with pytest.raises(UnknownProjection, match="There is no projection audit version 9"):
+            await compare(database.service_url, "audit", 9)
+        with pytest.raises(ProjectionNotReady, match="audit version 1 is the one that is read"):
+            await compare(database.service_url, "audit", 1)
+        with pytest.raises(ProjectionNotReady, match=r"^audit has no version that is ready"):
+            await compare(database.service_url, "audit")
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        await registry.switch("audit")
+        with pytest.raises(ProjectionNotReady, match="audit version 1 is retired"):
+            await compare(database.service_url, "audit", 1)
+
+    run(body)
+
+
+def test_a_retired_version_does_not_lag(run: Callable[[Body], None]) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        await registry.switch("audit")
+        for append in appends(10):
+            await side.store.append(append)
+        retired = [s for s in await registry.list_statuses() if s.state == "retired"]
+        assert [(s.name, s.version, s.lag) for s in retired] == [("audit", 1, 0)]
+
+    run(body)
+
+
 def test_what_is_not_ready_cannot_be_switched_to_nor_what_is_read_be_dropped(
     run: Callable[[Body], None], database: Database
 ) -> None:

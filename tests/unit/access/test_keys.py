@@ -5,10 +5,10 @@ from functools import reduce
 import pytest
 
 from domain.access.commands import CreateKey, RevokeKey
-from domain.access.decide import decide
+from domain.access.decide import decide, last_admin_key_stays
 from domain.access.events import KeyCreated, KeyRevoked
 from domain.access.roles import PERMISSIONS, Permission, Role, permits
-from domain.access.state import evolve
+from domain.access.state import Key, evolve
 from domain.errors import Refusal, UnknownStream
 
 CREATE = CreateKey(key_id="k", role=Role.BUILDER, secret_sha256=64 * "a")
@@ -43,6 +43,26 @@ def test_a_key_is_revoked_once() -> None:
 def test_a_key_that_never_was_cannot_be_revoked() -> None:
     with pytest.raises(UnknownStream):
         decide(REVOKE, None)
+
+
+def a_key(role: Role = Role.ADMIN, *, revoked: bool = False) -> Key:
+    return Key(key_id="other", role=role, secret_sha256=64 * "b", revoked=revoked)
+
+
+@pytest.mark.parametrize("other", [None, a_key(revoked=True), a_key(Role.OPERATOR)])
+def test_the_last_active_admin_key_stays(other: Key | None) -> None:
+    refusal = last_admin_key_stays(a_key(), [other])
+    assert refusal is not None
+    assert refusal.rule == "the-last-admin-key-stays"
+
+
+@pytest.mark.parametrize("key", [None, a_key(revoked=True), a_key(Role.VIEWER)])
+def test_a_key_that_is_no_active_admins_may_go_alone(key: Key | None) -> None:
+    assert last_admin_key_stays(key, []) is None
+
+
+def test_an_admin_key_may_go_where_another_one_is_left() -> None:
+    assert last_admin_key_stays(a_key(), [a_key(Role.VIEWER), a_key()]) is None
 
 
 @pytest.mark.parametrize("role", Role)

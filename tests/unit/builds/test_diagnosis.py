@@ -92,10 +92,6 @@ Errors during downloading metadata for repository 'main':
 Error: Failed to download metadata for repo 'main': Cannot download repomd.xml
 No match for argument: foo-devel
 """
-REGISTRY_DOWN = (
-    "Step 1/2 : FROM base:1\n"
-    'error: Get "https://registry.example/v2/": dial tcp: lookup registry.example: no such host\n'
-)
 DISK_FULL = "cc1: fatal error: error writing to /tmp/x.s: No space left on device\n"
 
 
@@ -171,10 +167,46 @@ def test_a_network_that_fails_is_the_systems_fault(step: Step) -> None:
     assert "Curl error (6)" in found.reason
 
 
-def test_a_registry_that_cannot_be_reached_is_the_systems_fault() -> None:
-    found = diagnosed(Step.IMAGE, REGISTRY_DOWN)
+@pytest.mark.parametrize(
+    "said",
+    [
+        'Get "https://registry-1.docker.io/v2/": dial tcp: lookup nowhere: no such host',
+        (
+            'failed to resolve reference "docker.io/library/a:1": failed to do request: Head '
+            '"https://registry-1.docker.io/v2/library/a/manifests/1": dial tcp: i/o timeout'
+        ),
+        "toomanyrequests: You have reached your pull rate limit.",
+    ],
+)
+def test_a_registry_that_cannot_be_reached_is_the_systems_fault(said: str) -> None:
+    found = diagnosed(Step.IMAGE, f"Step 1/2 : FROM a:1\nerror: {said}\n")
     assert (found.user_fault, found.retryable) == (False, True)
-    assert "dial tcp" in found.reason
+    assert found.reason.endswith(said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "pull access denied for nothing, repository does not exist or may require 'docker login'",
+        "manifest for debian:nothing not found: manifest unknown: manifest unknown",
+        (
+            'failed to resolve reference "docker.io/library/debian:nothing": '
+            "docker.io/library/debian:nothing: not found"
+        ),
+    ],
+)
+def test_a_base_image_that_does_not_exist_is_the_dockerfiles_fault(said: str) -> None:
+    found = diagnosed(Step.IMAGE, f"Step 1/2 : FROM nothing\nerror: {said}\n")
+    assert found.user_fault
+    assert found.reason == (
+        f"A base image cannot be had: {said}. Correct FROM, or load the image into the engine."
+    )
+
+
+def test_what_a_program_says_of_a_registry_is_no_matter_of_the_base_image() -> None:
+    printed = 'error: Get "https://registry-1.docker.io/v2/": dial tcp: no such host'
+    failed = "error: The command '/bin/sh -c push' returned a non-zero code: 1"
+    assert diagnosed(Step.IMAGE, f"{printed}\n{failed}\n").user_fault
 
 
 @pytest.mark.parametrize("step", Step)

@@ -55,6 +55,15 @@ def test_the_dockerfile_gives_the_shell_the_very_script_of_the_build(names: list
     assert printed == recipe.prepare_script(tuple(names)).strip()
 
 
+def test_only_the_check_of_requirements_leaves_the_sources_uncompressed() -> None:
+    check = next(
+        line for line in recipe.resolve_script(RPM).split("\n") if line.startswith("rpmbuild -br")
+    )
+    payloads = [word for word in shlex.split(check) if word.startswith("_source_payload")]
+    assert payloads[-1] == "_source_payload w0.ufdio"  # the last one counts
+    assert not [word for word in recipe.rpmbuild_command(RPM) if "ufdio" in word]
+
+
 def test_equal_inputs_give_equal_recipes() -> None:
     texts = {recipe.dockerfile(RPM, **BASE, requirements=requirements("a")) for _ in range(2)}
     assert len(texts) == 1

@@ -79,6 +79,15 @@ def test_a_superseded_operation_leaves_the_container_as_it_was(
     assert state.operations == ()
 
 
+def test_a_failed_change_is_forgotten_once_another_one_succeeds() -> None:
+    change = c.ChangeContainerLimits(container_id=CID, limits=MORE)
+    refused = when(after(*RUNNING), change, fail(5))
+    assert refused.failure == "the engine said no"
+    done = c.RecordContainerLimitsChanged(container_id=CID, intent=7, limits=MORE)
+    changed = when(refused, change, done)
+    assert (changed.failure, changed.limits) == (None, MORE)
+
+
 def test_a_failure_names_the_operation_and_whether_it_is_certain() -> None:
     state = after(*IN_STATUS[S.STOPPING])
     (certain,) = decide(fail(5), state)
