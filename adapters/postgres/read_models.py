@@ -15,6 +15,11 @@ from projections.model import Key, ReadModel
 
 LOCK_CLASS = 0x656D7072  # "empr"
 STATEMENT_SECONDS = 60
+BY_KEY = " ".join(
+    f"-c enable_{way}=off" for way in ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+)
+"""Rows are looked up by their keys. A plan made while the table was small would go on to read all
+of it for each page, which makes a rebuild quadratic."""
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 POISON = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
@@ -69,7 +74,7 @@ class Follower:
         name = f"projection {model.name} {version}"
         settings = parameters(name, statement_seconds=STATEMENT_SECONDS, every_tenant=True)
         # What a crash takes of derived rows is derived again: position and rows go together.
-        settings["options"] += " -c synchronous_commit=off"
+        settings["options"] += f" -c synchronous_commit=off {BY_KEY}"
         connection = await psycopg.AsyncConnection.connect(url, **settings)
         try:
             if await _lock(connection, name):
