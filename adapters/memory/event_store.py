@@ -30,7 +30,7 @@ class InMemoryEventStore:
         """There is nothing to let go."""
 
     async def append(self, append: Append) -> Receipt:
-        bodies = [Body(topic_of(type(event)), self._types.encode(event)) for event in append.events]
+        bodies = [(topic_of(type(event)), self._types.encode(event)) for event in append.events]
         encoded = encode_append(append, bodies)
         key = (append.context.tenant, append.context.command_id)
         if key in self._receipts:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -37,14 +36,13 @@ COMMAND_FIELDS = (
 EVENT_FIELDS = ("event_id", "type", "schema_version", "data", "key_id", "leaf")
 """Its further arguments, after the command's number."""
 
+COMMAND_ID, STREAM = COMMAND_FIELDS.index("command_id"), COMMAND_FIELDS.index("stream")
 DATA = EVENT_FIELDS.index("data")
 
 
-class Body(NamedTuple):
-    """topic: the type's name, followed by `@` and the schema version where that is not 1."""
-
-    topic: str
-    data: bytes
+Body = tuple[str, bytes]
+"""An event's topic (its type's name, followed by `@` and the schema version where that is not 1)
+and its data."""
 
 
 class EncodedAppend(msgspec.Struct, frozen=True, gc=False):
@@ -53,16 +51,6 @@ class EncodedAppend(msgspec.Struct, frozen=True, gc=False):
     append: Append
     command: Fields
     events: tuple[Fields, ...]
-
-    @property
-    def stream_key(self) -> bytes:
-        tenant, _, stream = self.command[:3]
-        return tenant + stream
-
-    @property
-    def command_key(self) -> bytes:
-        tenant, command_id = self.command[:2]
-        return tenant + command_id
 
     @property
     def size(self) -> int:

@@ -63,12 +63,10 @@ class PostgresEventStore:
 
     async def append(self, append: Append) -> Receipt:
         first = 0 if append.expected_version == ANY_VERSION else append.expected_version
-        to_stored = self._mapper.to_stored_event
-        bodies = [
-            Body(stored.topic, stored.state)
-            for number, event in enumerate(append.events, first + 1)
-            for stored in (to_stored(StreamEvent(append.stream, number, event)),)
-        ]
+        stream, bodies = append.stream, list[Body]()
+        for number, event in enumerate(append.events, first + 1):
+            stored = self._mapper.to_stored_event(StreamEvent(stream, number, event))
+            bodies.append((stored.topic, stored.state))
         return await self._writer.submit(encode_append(append, bodies))
 
     async def find_receipt(self, tenant: str, command_id: str) -> Receipt | None:

@@ -32,7 +32,7 @@ from eventsourcing.utils import retry
 from psycopg.rows import DictRow
 
 from adapters.postgres.arrays import APPEND, append_arguments, register_packed_arrays
-from adapters.postgres.envelope import Body, EncodedAppend, encode_append
+from adapters.postgres.envelope import EncodedAppend, encode_append
 from adapters.postgres.outcomes import AppendRow, outcomes_of
 from adapters.postgres.tenants import STATE
 from domain.event import DEFAULT_TENANT, Append, CommandContext, Receipt
@@ -207,7 +207,7 @@ class LogRecorder(library.PostgresApplicationRecorder):
             events=(),
             fingerprint=_fingerprint(stream, events),
         )
-        return encode_append(append, [Body(event.topic, event.state) for event in events])
+        return encode_append(append, [(event.topic, event.state) for event in events])
 
 
 class LogSubscription(library.PostgresSubscription):

@@ -13,7 +13,7 @@ import psycopg
 
 from adapters.postgres.arrays import PREPARED_APPEND, append_arguments
 from adapters.postgres.connections import connect
-from adapters.postgres.envelope import EncodedAppend
+from adapters.postgres.envelope import COMMAND_ID, STREAM, EncodedAppend
 from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, one_line
 from adapters.postgres.outcomes import AppendRow, outcomes_of
 from adapters.postgres.prepared_call import PreparedCall
@@ -128,7 +128,8 @@ class BatchWriter:
             if waiting.future.done():
                 continue  # its caller has gone, and nothing was recorded
             encoded = waiting.encoded
-            stream, command = encoded.stream_key, encoded.command_key
+            # Whatever their tenants: who shares them only by chance waits for the next batch.
+            stream, command = encoded.command[STREAM], encoded.command[COMMAND_ID]
             (later if stream in streams or command in commands else batch).append(waiting)
             streams.add(stream)
             commands.add(command)

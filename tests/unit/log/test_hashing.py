@@ -21,7 +21,7 @@ CONTEXT = msgspec.structs.replace(
     metadata={"b": "2", "a": "1"},
 )
 APPEND = msgspec.structs.replace(an_append("build-9"), context=CONTEXT)
-BODIES = [Body("BuildSubmitted", b"{}"), Body("BuildSubmitted@3", b'{"x":1}')]
+BODIES = [("BuildSubmitted", b"{}"), ("BuildSubmitted@3", b'{"x":1}')]
 
 
 def _field(value: bytes | str | int | None) -> bytes:
