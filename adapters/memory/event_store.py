@@ -94,7 +94,7 @@ class InMemoryEventStore:
                 event_id=str(UUID(bytes=identity)),
                 type=type(event).__name__,
                 schema_version=event.schema_version,
-                data=bodies[index].data,
+                data=bodies[index][1],
                 recorded_at=now,
                 occurred_at=append.context.occurred_at,
                 command_id=append.context.command_id,
