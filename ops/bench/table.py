@@ -92,7 +92,7 @@ def _measured(name: str, *, quick: bool) -> bool:
     print(text, flush=True)
     if not quick:
         save(name, text, (MACHINE, *ROWS))
-    return section.reached is not False
+    return section.reached
 
 
 if __name__ == "__main__":
