@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from adapters.log_chunks import check_batch, cut, end_of
 from domain.errors import ConcurrencyConflict, LogClosed
-from domain.ports import LogChunk
+from domain.ports import LogChunk, LogEnd
 
 
 @dataclass
 class _Log:
     chunks: list[LogChunk] = field(default_factory=list[LogChunk])
     closed: bool = False
+    complete_until: datetime | None = None
     lost: bool = False
 
     @property
@@ -42,9 +44,18 @@ class InMemoryLogStore:
     async def close(self, tenant: str, subject: str) -> None:
         self._logs.setdefault((tenant, subject), _Log()).closed = True
 
-    async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
+    async def mark_complete(self, tenant: str, subject: str, *, until: datetime) -> None:
+        log = self._logs.setdefault((tenant, subject), _Log())
+        log.complete_until = max(log.complete_until or until, until)
+
+    async def end(self, tenant: str, subject: str) -> LogEnd:
         log = self._logs.get((tenant, subject), _Log())
-        return len(log.chunks), log.end, log.closed
+        return LogEnd(
+            next_sequence=len(log.chunks),
+            next_offset=log.end,
+            closed=log.closed,
+            complete_until=log.complete_until,
+        )
 
     async def read(
         self, tenant: str, subject: str, *, from_offset: int = 0, limit_bytes: int = 1_048_576

@@ -18,7 +18,7 @@ from adapters.postgres.tenants import TenantPool
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.digests import named, sha256_of
 from domain.errors import BlobDamaged, BlobsOfAnother, ConcurrencyConflict, LogClosed
-from domain.ports import LogChunk, LogStreamName
+from domain.ports import LogChunk, LogEnd, LogStreamName
 
 INLINE_BYTES = 32 * 1024  # here a file costs twice the time of a row, beyond 64 KiB less
 READ_CHUNKS = 1_024
@@ -38,8 +38,15 @@ CLOSE = """
 INSERT INTO logs.subjects (tenant, subject, closed) VALUES (%s, %s, true)
 ON CONFLICT (tenant, subject) DO UPDATE SET closed = true, changed_at = clock_timestamp()
 """
+MARK_COMPLETE = """
+INSERT INTO logs.subjects (tenant, subject, complete_until) VALUES (%s, %s, %s)
+ON CONFLICT (tenant, subject) DO UPDATE
+SET complete_until = greatest(subjects.complete_until, excluded.complete_until),
+    changed_at = clock_timestamp()
+"""
 END = """
-SELECT next_sequence, next_offset, closed FROM logs.subjects WHERE tenant = %s AND subject = %s
+SELECT next_sequence, next_offset, closed, complete_until
+FROM logs.subjects WHERE tenant = %s AND subject = %s
 """
 READ = """
 SELECT sequence, stream, end_offset - size, end_offset, digest, content
@@ -98,11 +105,20 @@ class StoredLogs:
         async with borrowed(self._pool, tenant) as connection:
             await connection.execute(CLOSE, [tenant, subject])
 
-    async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
+    async def mark_complete(self, tenant: str, subject: str, *, until: datetime) -> None:
+        async with borrowed(self._pool, tenant) as connection:
+            await connection.execute(MARK_COMPLETE, [tenant, subject, until])
+
+    async def end(self, tenant: str, subject: str) -> LogEnd:
         async with borrowed(self._pool, tenant) as connection:
             cursor = await connection.execute(END, [tenant, subject])
             row = await cursor.fetchone()
-        return (row[0], row[1], row[2]) if row else (0, 0, False)
+        if row is None:
+            return LogEnd()
+        sequence, offset, closed, until = row
+        return LogEnd(
+            next_sequence=sequence, next_offset=offset, closed=closed, complete_until=until
+        )
 
     async def read(
         self, tenant: str, subject: str, *, from_offset: int = 0, limit_bytes: int = 1_048_576

@@ -4,10 +4,11 @@ Bytes are shown once they are stored, never before.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from adapters.redis.live_tails import LiveTails
-from domain.ports import LogChunk, LogStore, LogWakeUps
+from domain.ports import LogChunk, LogEnd, LogStore, LogWakeUps
 
 
 class ErasableLogStore(LogStore, Protocol):
@@ -31,7 +32,11 @@ class TailedLogs:
         await self._store.close(tenant, subject)
         await self._wake_ups.notify(tenant, subject)
 
-    async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
+    async def mark_complete(self, tenant: str, subject: str, *, until: datetime) -> None:
+        await self._store.mark_complete(tenant, subject, until=until)
+        await self._wake_ups.notify(tenant, subject)
+
+    async def end(self, tenant: str, subject: str) -> LogEnd:
         return await self._store.end(tenant, subject)
 
     async def read(

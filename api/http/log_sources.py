@@ -3,6 +3,7 @@
 What exists is read from the events, so that a reader never waits for a read model.
 """
 
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -20,7 +21,7 @@ from domain.processes.naming import container_log, step_log
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One stored log. size: what it will have in all, where that is known.
 
-    attempt, step, round: empty for containers.
+    attempt, step, round: empty for containers. ended_at: of what writes it, by its engine's clock.
     """
 
     subject: str
@@ -28,6 +29,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     step: str = ""
     round: int = 0
     size: int | None = None
+    ended_at: datetime | None = None
 
 
 class LogSource(Protocol):
@@ -118,5 +120,5 @@ class ContainerLog:
         if state is None:
             raise e.Rejected(e.UNKNOWN_ID, f"There is no container {self._container_id}.")
         subject = container_log(self._container_id, state.generation)
-        self.parts = [Part(subject=subject)]
         self.ended = state.status in {Status.STOPPED, Status.FAILED, Status.REMOVED}
+        self.parts = [Part(subject=subject, ended_at=state.finished_at if self.ended else None)]

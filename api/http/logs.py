@@ -22,12 +22,12 @@ from api.http.queries import Position
 from api.http.streaming import Interrupted, Stream, streaming
 from domain.builds.events import Step
 from domain.errors import BlobMissing
-from domain.ports import LogChunk, LogStreamName
+from domain.ports import LogChunk, LogEnd, LogStreamName
 
 READ_BYTES = 262_144
 WAIT_SECONDS = 1.0
 IDLE_FRAME_SECONDS = 15.0
-CLOSING_SECONDS = 3.0
+CLOSING_SECONDS = 10.0  # of a log that nobody keeps: its engine or our worker is away
 NDJSON = "application/x-ndjson"
 NEXT_OFFSET = "X-Log-Next-Offset"
 
@@ -148,7 +148,7 @@ class LogReader:
     async def snapshot(self) -> int:
         """Fix the end to what is there now."""
         ends = [await self._end(part) for part in self._source.parts]
-        self._until = sum(size for size, _ in ends)
+        self._until = sum(end.next_offset for end in ends)
         return self._until
 
     async def pieces(self) -> AsyncIterator[Piece]:
@@ -157,7 +157,7 @@ class LogReader:
             while index < len(self._source.parts):
                 async for piece in self._part(index, base):
                     yield piece
-                base += (await self._end(self._source.parts[index]))[0]
+                base += (await self._end(self._source.parts[index])).next_offset
                 index += 1
             if not self._follow or self._source.ended or not self._source.grows:
                 return
@@ -174,15 +174,14 @@ class LogReader:
             async for piece in self._stored(part, base):
                 spoke_at, ended_at = clock(), math.inf
                 yield piece
-            size, closed = await self._end(part)
-            lacks = self.offset < min(base + size, self._until)
+            end = await self._end(part)
+            lacks = self.offset < min(base + end.next_offset, self._until)
             if lacks and self.offset > begun_at:
                 continue  # it came while we sent
             if lacks and lacked:
                 raise BlobMissing(part.subject)
             lacked = lacks
-            known_end = part.size is not None and size >= part.size
-            all_came = closed or known_end or clock() - ended_at > CLOSING_SECONDS
+            all_came = _is_whole(part, end) or clock() - ended_at > CLOSING_SECONDS
             if not lacks and (all_came or not self._follow):
                 return
             await self._pause(part)
@@ -215,9 +214,8 @@ class LogReader:
         data = chunk.data[max(0, start) : max(0, end)]
         return msgspec.structs.replace(chunk, data=data) if data else None
 
-    async def _end(self, part: Part) -> tuple[int, bool]:
-        _, size, closed = await self._parts.logs.end(self._call.tenant, part.subject)
-        return size, closed
+    async def _end(self, part: Part) -> LogEnd:
+        return await self._parts.logs.end(self._call.tenant, part.subject)
 
     async def _pause(self, part: Part | None) -> None:
         """Until there may be more; never long, and only for who may still read."""
@@ -234,3 +232,12 @@ class LogReader:
             await self._parts.log_wake_ups.wait(
                 self._call.tenant, part.subject, timeout_seconds=WAIT_SECONDS
             )
+
+
+def _is_whole(part: Part, end: LogEnd) -> bool:
+    """Nothing will follow, or at least nothing of what has ended."""
+    if end.closed or (part.size is not None and end.next_offset >= part.size):
+        return True
+    if part.ended_at is None or end.complete_until is None:
+        return False
+    return end.complete_until >= part.ended_at

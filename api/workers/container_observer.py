@@ -12,7 +12,6 @@ from api.workers.observations import Reporter
 from api.workers.whole_log import LIVE, WholeLog
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
-from domain.builds.events import StepLog
 from domain.containers.commands import (
     ObserveContainerExit,
     ObserveContainerGone,
@@ -34,9 +33,7 @@ Followed = tuple[str, datetime]
 class Following:
     """The log of one run of a container, being kept."""
 
-    def __init__(
-        self, source: WholeLog, follower: LogFollower, task: asyncio.Task[StepLog]
-    ) -> None:
+    def __init__(self, source: WholeLog, follower: LogFollower, task: asyncio.Task[None]) -> None:
         self.source = source
         self.follower = follower
         self.task = task
@@ -61,7 +58,7 @@ class ContainerObserver:
 
     async def observe(self, container: EngineContainer) -> None:
         tenant = container.labels[naming.TENANT]
-        container_id = container.labels[naming.AGGREGATE].partition("-")[2]
+        container_id = _container_id(container)
         loaded = await self._handler.load(CONTAINERS, tenant, container_id)
         state = loaded.state
         if not isinstance(state, Container):
@@ -70,26 +67,36 @@ class ContainerObserver:
         if state.status is Status.REMOVED:
             await self._engine.remove(container.name, force=True)
             return
-        self._follow(container, container_id)
-        correlation_id = container.labels.get(naming.CORRELATION)
-        if container.exit_code is not None and container.finished_at is not None:
-            seen = ObserveContainerExit(
-                container_id=container_id,
-                exit_code=container.exit_code,
-                out_of_memory=container.out_of_memory,
-                finished_at=container.finished_at,
-            )
-            await self._reporter.report(tenant, seen, correlation_id=correlation_id)
-        elif container.status != "exited":
+        self._follow(container)
+        if await self._report_exit(container):
+            return
+        if container.status != "exited":
             seen_state = ObserveContainerState(container_id=container_id, status=container.status)
             if decide(seen_state, state) and await self._is_still_so(container):
                 await self._reporter.report(
                     tenant,
                     seen_state,
-                    correlation_id=correlation_id,
+                    correlation_id=container.labels.get(naming.CORRELATION),
                     seen_at_version=loaded.version,
                     expected_version=loaded.version,
                 )
+
+    async def _report_exit(self, container: EngineContainer) -> bool:
+        """Whether it has ended."""
+        if container.exit_code is None or container.finished_at is None:
+            return False
+        seen = ObserveContainerExit(
+            container_id=_container_id(container),
+            exit_code=container.exit_code,
+            out_of_memory=container.out_of_memory,
+            finished_at=container.finished_at,
+        )
+        await self._reporter.report(
+            container.labels[naming.TENANT],
+            seen,
+            correlation_id=container.labels.get(naming.CORRELATION),
+        )
+        return True
 
     async def _is_still_so(self, container: EngineContainer) -> bool:
         """It may have been seen before we changed it ourselves, and looked up after."""
@@ -138,35 +145,49 @@ class ContainerObserver:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _follow(self, container: EngineContainer, container_id: str) -> None:
+    def _follow(self, container: EngineContainer) -> None:
         self._following = {k: f for k, f in self._following.items() if not _over(f.task)}
         if container.started_at is None:
             return
         followed = (container.name, container.started_at)
         if followed not in self._following:
-            self._following[followed] = self._begin(container, container_id)
+            self._following[followed] = self._begin(container)
         if container.status not in LIVE:
             self._following[followed].source.container_has_ended()
 
-    def _begin(self, container: EngineContainer, container_id: str) -> Following:
+    def _begin(self, container: EngineContainer) -> Following:
         generation = int(container.labels[naming.GENERATION])
         follower = self._followers(
-            container.labels[naming.TENANT], naming.container_log(container_id, generation)
+            container.labels[naming.TENANT],
+            naming.container_log(_container_id(container), generation),
         )
         source = WholeLog(self._engine, container.name)
         task = asyncio.create_task(
-            follower.follow(source.frames(), close=False), name=f"log {container.name}"
+            self._keep(container, source, follower), name=f"log {container.name}"
         )
         task.add_done_callback(lambda ended: self._tell(container.name, ended))
         return Following(source, follower, task)
 
-    def _tell(self, name: str, ended: asyncio.Task[StepLog]) -> None:
+    async def _keep(self, begun: EngineContainer, source: WholeLog, follower: LogFollower) -> None:
+        """Its exit is reported first: who waits for the end of the log then finds it."""
+        await follower.follow(source.frames(), close=False)
+        ended = await self._engine.inspect(begun.name)
+        if ended is None or ended.started_at != begun.started_at or ended.finished_at is None:
+            return
+        await self._report_exit(ended)
+        await follower.mark_complete(ended.finished_at)
+
+    def _tell(self, name: str, ended: asyncio.Task[None]) -> None:
         """One that broke off is begun anew at the next look at everything, not at once."""
         if not ended.cancelled() and ended.exception() is None:
             self.on_end(name)
 
 
-def _over(task: asyncio.Task[StepLog]) -> bool:
+def _container_id(container: EngineContainer) -> str:
+    return container.labels[naming.AGGREGATE].partition("-")[2]
+
+
+def _over(task: asyncio.Task[None]) -> bool:
     """Failed tasks are begun anew; finished ones stay, so that they are not."""
     if not task.done() or task.cancelled():
         return task.cancelled()

@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 import msgspec
 
@@ -61,10 +62,10 @@ class LogFollower:
 
         close: nothing will follow, so tell those who wait for more. At the limit nothing ever does.
         """
-        sequence, stored, closed = await self._logs.end(self._tenant, self._subject)
+        known = await self._logs.end(self._tenant, self._subject)
         self._summary, self.reached_limit = LogSummary(), False
-        writer = ChunkWriter(self._append, sequence=sequence, offset=stored)
-        skip_until = sys.maxsize if closed else stored  # a closed log takes no more
+        writer = ChunkWriter(self._append, sequence=known.next_sequence, offset=known.next_offset)
+        skip_until = sys.maxsize if known.closed else known.next_offset  # it takes no more
         try:
             async with aclosing(_batched(frames)) as batches:
                 async for frame in batches:
@@ -80,7 +81,7 @@ class LogFollower:
         except LogIncomplete:
             self._summary.truncated = True
         await writer.flush()
-        if (close or self.reached_limit) and not closed:
+        if (close or self.reached_limit) and not known.closed:
             await self._logs.close(self._tenant, self._subject)
         return self._summary.result(chunks=writer.sequence)
 
@@ -93,6 +94,10 @@ class LogFollower:
     async def close(self) -> None:
         """For a log that was followed without closing it: now nothing will follow."""
         await self._logs.close(self._tenant, self._subject)
+
+    async def mark_complete(self, until: datetime) -> None:
+        """For a log that was followed without closing it: a run ended then, and is kept."""
+        await self._logs.mark_complete(self._tenant, self._subject, until=until)
 
     def _within_limit(self, frame: LogFrame) -> LogFrame:
         """Of a frame that goes beyond, what has room, and a line that says so."""

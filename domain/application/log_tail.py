@@ -10,7 +10,7 @@ READ_BYTES = 4 * 1024 * 1024  # the first chunk may begin long before what is wa
 
 async def read_tail(logs: LogStore, tenant: str, subject: str, *, lines: int) -> tuple[str, ...]:
     """Over both streams, in the order in which they were written. Raises StoreUnavailable."""
-    _, end, _ = await logs.end(tenant, subject)
+    end = (await logs.end(tenant, subject)).next_offset
     begin = max(0, end - TAIL_BYTES)
     try:
         chunks = await logs.read(tenant, subject, from_offset=begin, limit_bytes=READ_BYTES)

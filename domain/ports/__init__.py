@@ -23,7 +23,7 @@ from domain.ports.engine import (
 from domain.ports.erasable import Identities, SecretVault, StoredSecret
 from domain.ports.event_store import EventStore
 from domain.ports.image_builds import ImageBuilds, RunningBuild, RunningBuilds
-from domain.ports.logs import LogChunk, LogFrame, LogStore, LogStreamName, LogWakeUps
+from domain.ports.logs import LogChunk, LogEnd, LogFrame, LogStore, LogStreamName, LogWakeUps
 from domain.ports.system import Clock, Ids
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "ImageBuildRequest",
     "ImageBuilds",
     "LogChunk",
+    "LogEnd",
     "LogFrame",
     "LogStore",
     "LogStreamName",

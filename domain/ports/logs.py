@@ -1,6 +1,7 @@
 """What containers and build steps print."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal, Protocol
 
 import msgspec
@@ -15,6 +16,18 @@ class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
     stream: LogStreamName
     offset: int
     data: bytes
+
+
+class LogEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a log has come. closed: nothing will follow.
+
+    complete_until: all that was written before is here, by the clock of who runs the writer.
+    """
+
+    next_sequence: int = 0
+    next_offset: int = 0
+    closed: bool = False
+    complete_until: datetime | None = None
 
 
 class LogFrame(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +46,12 @@ class LogStore(Protocol):
         """Nothing will follow: readers that wait are told."""
         ...
 
-    async def end(self, tenant: str, subject: str) -> tuple[int, int, bool]:
-        """(next sequence, next offset, closed): (0, 0, False) for an unknown subject."""
+    async def mark_complete(self, tenant: str, subject: str, *, until: datetime) -> None:
+        """What was written before is all here, whatever may follow: readers that wait are told."""
+        ...
+
+    async def end(self, tenant: str, subject: str) -> LogEnd:
+        """At the beginning, for an unknown subject."""
         ...
 
     async def read(

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -69,9 +69,14 @@ def a_log(*contents: bytes, sequence: int = 0, offset: int = 0) -> Sequence[LogC
     return chunks
 
 
+async def _end(store: Store, subject: str) -> tuple[int, int, bool]:
+    end = await store.end("t", subject)
+    return end.next_sequence, end.next_offset, end.closed
+
+
 def test_an_unknown_log_is_empty(run: Run) -> None:
     async def body(store: Store) -> None:
-        assert await store.end("t", "none") == (0, 0, False)
+        assert await _end(store, "none") == (0, 0, False)
         assert list(await store.read("t", "none")) == []
 
     run(body)
@@ -84,7 +89,7 @@ def test_chunks_are_read_back_in_order(run: Run) -> None:
         await store.append("t", "log", chunks[:2])
         await store.append("t", "log", chunks[2:])
         assert list(await store.read("t", "log")) == list(chunks)
-        assert await store.end("t", "log") == (3, len(BIG) + 10, False)
+        assert await _end(store, "log") == (3, len(BIG) + 10, False)
 
     run(body)
 
@@ -126,7 +131,7 @@ def test_an_overlapping_retry_of_another_shape_is_refused(run: Run) -> None:
         await store.append("t", "log", a_log(b"one", b"two"))
         with pytest.raises(ConcurrencyConflict):
             await store.append("t", "log", a_log(b"on", b"e", b"two"))
-        assert await store.end("t", "log") == (2, 6, False)
+        assert await _end(store, "log") == (2, 6, False)
 
     run(body)
 
@@ -140,7 +145,7 @@ def test_a_repetition_that_was_cut_elsewhere_is_refused(run: Run) -> None:
             with pytest.raises(ConcurrencyConflict):
                 await store.append("t", "log", a_log(other))
         await store.append("t", "log", a_log(b"one"))
-        assert await store.end("t", "log") == (1, 3, False)
+        assert await _end(store, "log") == (1, 3, False)
 
     run(body)
 
@@ -162,7 +167,7 @@ def test_a_closed_log_takes_repetitions_but_nothing_new(run: Run) -> None:
         await store.append("t", "log", a_log(b"one\n"))
         with pytest.raises(LogClosed):
             await store.append("t", "log", a_log(b"two\n", sequence=1, offset=4))
-        assert await store.end("t", "log") == (1, 4, True)
+        assert await _end(store, "log") == (1, 4, True)
 
     run(body)
 
@@ -170,7 +175,21 @@ def test_a_closed_log_takes_repetitions_but_nothing_new(run: Run) -> None:
 def test_a_log_can_be_closed_without_a_byte(run: Run) -> None:
     async def body(store: Store) -> None:
         await store.close("t", "log")
-        assert await store.end("t", "log") == (0, 0, True)
+        assert await _end(store, "log") == (0, 0, True)
+
+    run(body)
+
+
+def test_a_log_is_complete_until_the_latest_moment_that_was_marked(run: Run) -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    async def body(store: Store) -> None:
+        assert (await store.end("t", "log")).complete_until is None
+        for until in (noon, noon + MINUTE, noon):
+            await store.mark_complete("t", "log", until=until)
+        await store.append("t", "log", a_log(b"of the next run"))
+        assert (await store.end("t", "log")).complete_until == noon + MINUTE
+        assert (await store.end("t", "other")).complete_until is None
 
     run(body)
 
@@ -203,7 +222,7 @@ def test_an_erased_log_was_never_there(run: Run) -> None:
         await store.append("t", "log", a_log(b"small", BIG))
         await store.append("t", "twin", a_log(BIG))
         await store.erase("t", "log")
-        assert await store.end("t", "log") == (0, 0, False)
+        assert await _end(store, "log") == (0, 0, False)
         assert list(await store.read("t", "log")) == []
         assert [chunk.data for chunk in await store.read("t", "twin")] == [BIG]
 

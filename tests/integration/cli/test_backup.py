@@ -107,7 +107,9 @@ def test_logs_of_several_mebibytes_and_secrets_come_back_as_they_were(
     async def body(parts: Parts) -> None:
         for subject in (CONTAINER_LOG, BUILD_LOG):
             assert await _read(parts, subject) == whole
-            assert await parts.logs.end(DEFAULT_TENANT, subject) == (len(PIECES), len(whole), True)
+            end = await parts.logs.end(DEFAULT_TENANT, subject)
+            assert (end.next_sequence, end.next_offset) == (len(PIECES), len(whole))
+            assert end.closed
         value = await _vault(elsewhere, parts).get(DEFAULT_TENANT, original.references[0])
         assert value == SECRET
         assert len(await parts.events(LogRestored)) == 1

@@ -1,7 +1,7 @@
 """Logs over HTTP: whole, from an offset, live, each stream apart, text and frames."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -14,11 +14,13 @@ from domain.access.commands import RevokeKey
 from domain.access.roles import Role
 from domain.builds import commands as c
 from domain.builds.events import Step, StepLog
+from domain.containers import commands as cc
 from domain.ports import LogChunk, LogStreamName
 from domain.processes.naming import container_log, step_log
-from tests.integration.http.support import Service, problem, run
+from tests.integration.http.support import TENANT, Service, problem, run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 FRAMES = {"Accept": "application/x-ndjson"}
 SOCKET = {
     "Connection": "Upgrade",
@@ -49,19 +51,19 @@ class Writer:
 
     def __init__(self, service: Service, subject: str) -> None:
         self._service = service
-        self._subject = subject
+        self.subject = subject
         self._chunks = 0
         self.size = 0
 
     async def write(self, data: bytes, stream: LogStreamName = "stdout") -> None:
         chunk = LogChunk(sequence=self._chunks, stream=stream, offset=self.size, data=data)
-        await self._service.logs.append("default", self._subject, (chunk,))
+        await self._service.logs.append(TENANT, self.subject, (chunk,))
         self._chunks, self.size = self._chunks + 1, self.size + len(data)
-        await self._service.wake_ups.notify("default", self._subject)
+        await self._service.wake_ups.notify(TENANT, self.subject)
 
     async def close(self) -> None:
-        await self._service.logs.close("default", self._subject)
-        await self._service.wake_ups.notify("default", self._subject)
+        await self._service.logs.close(TENANT, self.subject)
+        await self._service.wake_ups.notify(TENANT, self.subject)
 
 
 async def begin_step(service: Service, build_id: str, step: Step) -> Writer:
@@ -264,5 +266,49 @@ def test_the_log_of_a_container_is_followed_until_it_ends() -> None:
         assert await response.content.readexactly(5) == b"hello"
         await writer.close()
         assert await response.content.read() == b""
+
+    run(story)
+
+
+async def started(service: Service, container_id: str, intent: int, at: datetime) -> None:
+    await service.command(
+        cc.RecordContainerStarted(container_id=container_id, intent=intent, started_at=at)
+    )
+
+
+async def end(service: Service, container_id: str, at: datetime) -> None:
+    await service.command(
+        cc.ObserveContainerExit(
+            container_id=container_id, exit_code=0, out_of_memory=False, finished_at=at
+        )
+    )
+
+
+def test_a_follower_gets_the_whole_of_the_last_run_of_a_container_that_may_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(logs, "WAIT_SECONDS", 0.01)
+
+    async def story(service: Service) -> None:
+        identifier = (await service.a_container())["id"]
+        await service.command(
+            cc.RecordContainerCreated(
+                container_id=identifier, intent=1, engine_id="e", engine_name="em", image_id="i"
+            )
+        )
+        writer = Writer(service, container_log(identifier, 1))
+        for intent, moment in ((2, NOW), (6, NOW + HOUR)):
+            if moment > NOW:
+                await service.command(cc.StartContainer(container_id=identifier))
+            await started(service, identifier, intent, moment)
+            path = f"/v1/containers/{identifier}/log?follow=true&offset={writer.size}"
+            response = await service.call("GET", path)
+            await end(service, identifier, moment + MINUTE)
+            await writer.write(b"late")
+            assert await response.content.readexactly(4) == b"late"
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(response.content.readany(), 0.1)
+            await service.logs.mark_complete(TENANT, writer.subject, until=moment + MINUTE)
+            assert await response.content.read() == b""
 
     run(story)

@@ -166,10 +166,10 @@ def test_a_log_is_followed_without_a_loss_while_redis_comes_and_goes(
         logs = TailedLogs(store, process.tails, process.wake_ups)
         found: list[LogChunk] = []
         while True:
-            _, end, closed = await logs.end("t", "log")
+            end = await logs.end("t", "log")
             offset = len(found) * 4
             found.extend(await logs.read("t", "log", from_offset=offset))
-            if closed and len(found) * 4 == end:
+            if end.closed and len(found) * 4 == end.next_offset:
                 return found
             await process.wake_ups.wait("t", "log", timeout_seconds=1.0)
 

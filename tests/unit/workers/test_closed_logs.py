@@ -19,8 +19,8 @@ SAID = LogFrame(stream="stdout", data=b"hello\n")
 
 
 async def _end_of_log(at: Installation) -> tuple[int, bool]:
-    _, size, closed = await at.logs.end(DEFAULT_TENANT, SUBJECT)
-    return size, closed
+    end = await at.logs.end(DEFAULT_TENANT, SUBJECT)
+    return end.next_offset, end.closed
 
 
 async def _until_log_is(at: Installation, size: int, *, closed: bool) -> None:
@@ -85,5 +85,20 @@ def test_the_log_of_a_stopped_container_stays_open_for_its_next_start() -> None:
             await at.recorded(STREAM, e.ContainerStarted, times=2)
             at.engine.write(NAME, SAID)
             await _until_log_is(at, 2 * len(SAID.data), closed=False)
+
+    run(body)
+
+
+def test_the_log_of_a_run_that_ended_is_complete_and_the_end_recorded_before() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _talking(at)
+            at.engine.end(NAME, 3)
+            while (until := (await at.logs.end(DEFAULT_TENANT, SUBJECT)).complete_until) is None:  # noqa: ASYNC110 - it gives no signal
+                await asyncio.sleep(0.005)
+            (exited,) = [
+                event for event in await at.events(STREAM) if isinstance(event, e.ContainerExited)
+            ]
+        assert until == exited.finished_at
 
     run(body)

@@ -74,7 +74,7 @@ def test_a_container_that_writes_too_much_runs_on_and_its_log_says_so_and_ends()
         async with at.at_work():
             await at.send(cc.RequestContainer(container_id="a", spec=spec))
             await at.recorded("container-a", ce.ContainerStarted)
-            while not (await at.logs.end(DEFAULT_TENANT, "container-a/1"))[2]:  # noqa: ASYNC110 - no signal
+            while not (await at.logs.end(DEFAULT_TENANT, "container-a/1")).closed:  # noqa: ASYNC110 - no signal
                 await asyncio.sleep(0.01)
             await at.reconciler.stop()
             at.wire()  # another process reads the same log again from its first byte

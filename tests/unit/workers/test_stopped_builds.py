@@ -41,7 +41,7 @@ def test_a_cancelled_build_shows_its_last_lines() -> None:
             await a_build_that_hangs(at)
             await at.recorded(STREAM, e.BuildStepStarted)
             size = sum(len(frame.data) for frame in TALKS.output)
-            while (await at.logs.end(DEFAULT_TENANT, SUBJECT))[1] < size:  # noqa: ASYNC110 - no signal
+            while (await at.logs.end(DEFAULT_TENANT, SUBJECT)).next_offset < size:  # noqa: ASYNC110 - no signal
                 await asyncio.sleep(0.01)
             await at.send(CancelBuild(build_id="b"))
             *_, cancelled = await at.recorded(STREAM, e.BuildCancelled)
