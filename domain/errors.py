@@ -139,6 +139,10 @@ class ContainerNotFound(EngineRefused):
         self.name = name
 
 
+class NetworkNotFound(EngineRefused):
+    """The engine has the container, but no longer the network that it belongs to."""
+
+
 class EngineConflict(EngineRefused):
     """The name is taken by something that is not ours, or the object's state forbids the call."""
 

@@ -21,12 +21,14 @@ from domain.errors import (
     EngineRefused,
     EngineUnavailable,
     ImageNotFound,
+    NetworkNotFound,
 )
 from domain.ports import EngineContainer, EngineContainerSpec
 
 START_SECONDS = 120
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _PERHAPS_AN_ID = re.compile(r"[0-9a-f]{1,64}")
+_LOST_NETWORK = re.compile(r"network \S+ not found")
 _FAILURES = HTTPStatus.INTERNAL_SERVER_ERROR
 _LEAVING = frozenset({"removing", "dead"})
 
@@ -175,6 +177,8 @@ class Containers:
         if reply.ok:
             return
         found = await self._present(name)
+        if _LOST_NETWORK.search(reply.message):  # of restart a failure, of start a refusal
+            raise NetworkNotFound(reply.message)
         undecided = reply.status == HTTPStatus.CONFLICT or reply.status >= _FAILURES
         if not (undecided and found.status in done):
             raise refused(reply)

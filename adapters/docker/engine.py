@@ -176,6 +176,9 @@ class DockerEngine:
     ) -> None:
         await self._networks.ensure(name, labels=labels, hosts=hosts)
 
+    async def join_network(self, container: str, network: str) -> None:
+        await self._networks.join(container, network)
+
     async def remove_network(self, name: str) -> None:
         await self._networks.remove(name)
 

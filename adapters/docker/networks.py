@@ -35,6 +35,16 @@ class Networks:
         for network in duplicates:
             await self._delete(network.id)
 
+    async def join(self, container: str, name: str) -> None:
+        """Force lets the container leave a network that is not there any more."""
+        for verb, body in (
+            ("disconnect", {"Container": container, "Force": True}),
+            ("connect", {"Container": container}),
+        ):
+            reply = await self._control.call("POST", f"/networks/{name}/{verb}", body=body)
+            if not reply.ok:
+                raise refused(reply)
+
     async def remove(self, name: str) -> None:
         for network in await self._named(name):
             await self._delete(network.id)

@@ -18,6 +18,7 @@ from domain.errors import (
     EngineConflict,
     EngineError,
     EngineUnavailable,
+    NetworkNotFound,
 )
 from domain.ports import (
     FEW_HOSTS,
@@ -46,9 +47,7 @@ class _Failure(msgspec.Struct, frozen=True):
 class InMemoryContainerEngine:
     """programs: what each command does; every other one runs until it is stopped.
 
-    engine_id: who it says it is. reachable: False refuses every call. calls: what was asked, with
-    its subject, in order.
-    image_program: what each image build does.
+    engine_id: who it says it is. image_program: what each image build does.
 
     reachable: False refuses every call. calls: what was asked, with its subject, in order.
     """
@@ -109,6 +108,7 @@ class InMemoryContainerEngine:
     async def start(self, name: str) -> EngineContainer:
         with self._call("start", name):
             container = self._known(name)
+            self._check_network(container)
             container.start()
             self._tell(name, "start")
             if not container.is_active:
@@ -123,6 +123,7 @@ class InMemoryContainerEngine:
     async def restart(self, name: str, *, grace_seconds: int) -> EngineContainer:  # noqa: ARG002
         with self._call("restart", name):
             self._stop(name)
+            self._check_network(self._known(name))
             self._known(name).start()
             self._tell(name, "restart")
             return self._known(name).seen
@@ -218,12 +219,18 @@ class InMemoryContainerEngine:
             if not labels.items() <= found.items():
                 raise EngineConflict(f"There is another network {name}, which is not ours.")
 
+    async def join_network(self, container: str, network: str) -> None:
+        with self._call("join_network", network):
+            self._known(container).network_is_lost = False
+
     async def remove_network(self, name: str) -> None:
         with self._call("remove_network", name):
             users = [c for c in self._containers.values() if c.spec.network == name]
             if any(container.is_active for container in users):
                 raise EngineConflict(f"The network {name} is in use")
             self.networks.pop(name, None)
+            for container in users:
+                container.network_is_lost = True
 
     async def list_networks(self, labels: dict[str, str]) -> Sequence[EngineNetwork]:
         with self._call("list_networks", ""):
@@ -264,6 +271,10 @@ class InMemoryContainerEngine:
         if container is None:
             raise ContainerNotFound(name)
         return container
+
+    def _check_network(self, container: MemoryContainer) -> None:
+        if container.network_is_lost and not container.is_active:
+            raise NetworkNotFound(f"network {container.spec.network} not found")
 
     def _create(self, spec: EngineContainerSpec) -> MemoryContainer:
         image = self.images.get(spec.image)

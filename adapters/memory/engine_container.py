@@ -45,6 +45,7 @@ class MemoryContainer:
     ) -> None:
         self.spec = spec
         self.limits = spec.limits
+        self.network_is_lost = False
         self.frames: list[LogFrame] = []
         self.files: dict[str, bytes] = {}
         self.directories = {"/", "/srv"}

@@ -125,6 +125,10 @@ class GuardedEngine:
         async with self._admit():
             await self._engine.ensure_network(name, labels=labels, hosts=hosts)
 
+    async def join_network(self, container: str, network: str) -> None:
+        async with self._admit():
+            await self._engine.join_network(container, network)
+
     async def remove_network(self, name: str) -> None:
         async with self._admit():
             await self._engine.remove_network(name)

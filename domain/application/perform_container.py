@@ -1,13 +1,21 @@
 """Carries out the effects of containers: the calls to the engine, and what to report of them."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
 from domain.containers import commands as c
 from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container
-from domain.errors import EngineRefused, SecretMissing, SecretUnreadable
+from domain.errors import (
+    ContainerNotFound,
+    EngineRefused,
+    NetworkNotFound,
+    SecretMissing,
+    SecretUnreadable,
+)
 from domain.ports import (
     ClaimedEffect,
     Clock,
@@ -196,7 +204,8 @@ class ContainerPerformer:
             at = await self._started_since(claimed, name, container_id)
             if at is not None:
                 return at
-        return self._started_at(await self._engine.start(name))
+        start = partial(self._engine.start, name)
+        return await self._in_its_network(container_id, name, start)
 
     async def _restart(
         self, claimed: ClaimedEffect, name: str, container_id: str, grace_seconds: int
@@ -205,7 +214,8 @@ class ContainerPerformer:
             at = await self._started_since(claimed, name, container_id)
             if at is not None:
                 return at
-        return self._started_at(await self._engine.restart(name, grace_seconds=grace_seconds))
+        restart = partial(self._engine.restart, name, grace_seconds=grace_seconds)
+        return await self._in_its_network(container_id, name, restart)
 
     async def _started_since(
         self, claimed: ClaimedEffect, name: str, container_id: str
@@ -218,8 +228,24 @@ class ContainerPerformer:
             return None
         return found.started_at
 
-    def _started_at(self, started: EngineContainer) -> datetime:
+    async def _in_its_network(
+        self, container_id: str, name: str, start: Callable[[], Awaitable[EngineContainer]]
+    ) -> datetime:
+        """Somebody who prunes an engine's networks takes those of stopped containers as well."""
+        try:
+            started = await start()
+        except NetworkNotFound:
+            await self._make_network_again(container_id, name)
+            started = await start()
         return started.started_at or self._clock.now()
+
+    async def _make_network_again(self, container_id: str, name: str) -> None:
+        found = await self._engine.inspect(name)
+        if found is None:
+            raise ContainerNotFound(name)
+        network = naming.network_name(container_id)
+        await self._engine.ensure_network(network, labels=naming.ours(found.labels))
+        await self._engine.join_network(name, network)
 
 
 def _engine_spec(

@@ -49,6 +49,11 @@ def step_log(build_id: str, attempt: int, step: Step, number: int) -> str:
     return f"build-{build_id}/{attempt}/{step}/{number}"
 
 
+def ours(labels: dict[str, str]) -> dict[str, str]:
+    """Without those of the image and of the user."""
+    return {name: value for name, value in labels.items() if name.startswith(PREFIX)}
+
+
 def fingerprint(value: msgspec.Struct) -> str:
     """SHA-256 of what was asked for, to tell our own object from a namesake."""
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()

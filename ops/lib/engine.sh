@@ -67,10 +67,18 @@ remove_stale_pid_files() {
     done
 }
 
+# Docker 20.10, killed while it makes a network, panics over it at every start.
+explain_half_made_network() {
+    tail -n 200 "$engine_log" 2>/dev/null | grep -q 'libnetwork.*reservePools' || return 0
+    fail "The Docker Engine cannot start: it was killed while it made a network, and cannot read its list of networks." \
+        "rm /var/lib/docker/network/files/local-kv.db    # forgets all networks; those of EulerMaker are made again"
+}
+
 await_engine() {
     local deadline=$((SECONDS + 60))
     until engine_answers; do
         if ((SECONDS > deadline)); then
+            explain_half_made_network
             tail -n 20 "$engine_log" >&3 2>/dev/null || true
             fail "The Docker Engine did not answer within 60 s." "tail -n 100 $engine_log    # or: journalctl -u docker"
         fi

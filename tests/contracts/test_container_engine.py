@@ -393,7 +393,7 @@ async def test_an_image_is_built_from_a_file(bench: Bench) -> None:
     assert output[-1].image_id == image.image_id
 
 
-# Events and networks
+# Events
 
 
 @on_each_engine
@@ -408,25 +408,3 @@ async def test_an_event_wakes_whoever_listens_even_before_he_reads(bench: Bench)
     assert heard.container == name
     assert mine.items() <= heard.labels.items()
     assert heard.at.tzinfo is not None
-
-
-@on_each_engine
-async def test_a_network_is_there_once_however_often_it_is_asked_for(bench: Bench) -> None:
-    name = new_name()
-    for _ in range(2):
-        await bench.engine.ensure_network(name, labels=labels())
-    with pytest.raises(EngineConflict):
-        await bench.engine.ensure_network(name, labels={**labels(), "io.eulermaker.effect": "x"})
-    await bench.engine.remove_network(name)
-    await bench.engine.remove_network(name)
-
-
-@on_each_engine
-async def test_a_network_in_use_is_not_removed(bench: Bench) -> None:
-    network = new_name()
-    await bench.engine.ensure_network(network, labels=labels())
-    name = await bench.running(network=network)
-    with pytest.raises(EngineConflict):
-        await bench.engine.remove_network(network)
-    await bench.engine.remove(name, force=True)
-    await bench.engine.remove_network(network)

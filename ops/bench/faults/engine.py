@@ -20,6 +20,8 @@ HUNG_SECONDS = 20.0
 END_SECONDS = 20.0
 PAUSE_SECONDS = 0.05
 CGROUPS = Path("/sys/fs/cgroup")
+HALF_MADE_NETWORK = b"libnetwork.(*controller).reservePools"
+"""Release 20.10 panics there at every start, once it was killed while it made a network."""
 
 
 class EngineFailed(Exception):
@@ -32,7 +34,9 @@ class PrivateEngine:
         self._namespace = f"em-{directory.name}"
         self._process: subprocess.Popen[bytes] | None = None
         self._launched = 0.0
+        self._log_begins_at = 0
         self._absences: list[tuple[float, float]] = []
+        self.networks_forgotten = 0
         self.host = f"unix://{directory / 'docker.sock'}"
 
     async def create(self) -> None:
@@ -42,11 +46,13 @@ class PrivateEngine:
 
     async def start(self) -> None:
         """Returns once it answers. One that ends at once is started again, as by any supervisor;
-        so is one that hangs, as this release may when it was killed among its containers."""
+        so is one that hangs, as this release may when it was killed among its containers. One that
+        cannot get over a half-made network loses all its networks, as by its operator."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while not await self.answers():
                     if self._process is None or self._process.poll() is not None:
+                        self._forget_half_made_networks()
                         self._launch()
                     elif time.monotonic() - self._launched > HUNG_SECONDS:
                         self._process.kill()
@@ -60,10 +66,18 @@ class PrivateEngine:
         telling = [line for line in lines if "level=info" not in line]
         return "\n".join(telling[-12:])
 
+    def _forget_half_made_networks(self) -> None:
+        log = self._directory / "log"
+        if not log.exists() or HALF_MADE_NETWORK not in log.read_bytes()[self._log_begins_at :]:
+            return
+        (self._directory / "data" / "network" / "files" / "local-kv.db").unlink()
+        self.networks_forgotten += 1
+
     def _launch(self) -> None:
         self._launched = time.monotonic()
         self._remove_stale_pid_files()
         with (self._directory / "log").open("ab") as log:
+            self._log_begins_at = log.tell()
             self._process = subprocess.Popen(  # noqa: S603 - a daemon, ended by `stop`
                 self._command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -73,6 +73,7 @@ async def run_restarts(
             await load.until(breaker.run(count))
             owner_url = await service.owner_url()
             verdict = await judge(owner_url, engine, diary, client.seen)
+            verdict.count("times the engine lost all its networks", engine.networks_forgotten)
             _judge_unavailable(verdict, client, breaker.outages)
             await _judge_gaps(verdict, owner_url, breaker.outages)
             if keep is not None:
