@@ -32,7 +32,8 @@ WITH earlier AS (
     WHERE tenant = %(tenant)s AND stream = %(stream)s AND position < %(position)s
     ORDER BY tenant, stream, position, index
     FOR UPDATE)
-UPDATE work.effects AS e SET superseded = true FROM earlier WHERE e.effect_id = earlier.effect_id
+UPDATE work.effects AS e SET superseded = true, due_at = least(due_at, now())
+FROM earlier WHERE e.effect_id = earlier.effect_id
 """
 INSERT = """
 INSERT INTO work.effects
@@ -47,7 +48,7 @@ CLAIM = """
 WITH ready AS (
     SELECT effect_id FROM work.effects AS e
     WHERE (lease_until IS NULL OR lease_until < now())
-      AND (superseded OR due_at <= now())
+      AND due_at <= now()
       AND (timer OR NOT EXISTS (
           SELECT FROM work.effects AS earlier
           WHERE earlier.tenant = e.tenant AND earlier.stream = e.stream AND NOT earlier.timer
