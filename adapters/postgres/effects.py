@@ -13,6 +13,7 @@ from domain.processes.effects import AnyEffect
 
 WAKE_CHANNEL = "eulermaker_effects"
 UNREADABLE_SECONDS = 60.0
+MAX_REASON = 2_000
 
 POSITION = "SELECT position FROM work.processes WHERE name = %s"
 ADVANCE = """
@@ -191,7 +192,7 @@ class PostgresEffectStore:
             "owner": owner,
             "effect_id": effect_id,
             "delay": delay_seconds,
-            "reason": reason[:2_000],
+            "reason": _storable(reason),
             "untouched": untouched,
         }
         async with borrowed(self._pool, EVERY_TENANT) as connection:
@@ -217,3 +218,8 @@ class PostgresEffectStore:
             "payload": self._encoder.encode(effect.effect),
             "delay": effect.delay_seconds,
         }
+
+
+def _storable(reason: str) -> str:
+    """What went wrong may be told in characters that PostgreSQL does not take."""
+    return reason[:MAX_REASON].encode(errors="replace").decode().replace("\0", "\ufffd")
