@@ -10,6 +10,7 @@ BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_SMALL_FILE_BYTES = 1024 * 1024
 MAX_SMALL_FILES = 16
+SHOWN_CHARACTERS = 100  # of a name that a build chose
 EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
@@ -151,7 +152,8 @@ async def read_small_files(chunks: AsyncIterator[bytes]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     while (member := await reader.next()) is not None:
         if member.size > MAX_SMALL_FILE_BYTES:
-            raise TooMuchOutput(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
+            shown = ascii(member.name[:SHOWN_CHARACTERS])  # of whatever bytes, and as long
+            raise TooMuchOutput(f"{shown} is larger than {MAX_SMALL_FILE_BYTES} bytes")
         if len(files) >= MAX_SMALL_FILES:
             raise TooMuchOutput(f"there are more than {MAX_SMALL_FILES} files")
         if member.isreg():
