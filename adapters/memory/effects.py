@@ -126,12 +126,11 @@ class InMemoryEffectStore:
         for kept in self._kept.values():
             same = (kept.new.tenant, kept.new.stream) == (superseding.tenant, superseding.stream)
             if same and kept.new.position < superseding.position:
-                kept.superseded = True
+                kept.superseded, kept.due_at = True, min(kept.due_at, self._clock())
 
     def _ready(self, kept: _Kept, now: float) -> bool:
-        if kept.owner is not None and kept.lease_until >= now:
-            return False
-        if not kept.superseded and kept.due_at > now:
+        held = kept.owner is not None and kept.lease_until >= now
+        if held or kept.due_at > now:
             return False
         return not any(other.holds_up(kept) for other in self._kept.values())
 

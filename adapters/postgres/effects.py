@@ -13,6 +13,7 @@ from domain.processes.effects import AnyEffect
 
 WAKE_CHANNEL = "eulermaker_effects"
 UNREADABLE_SECONDS = 60.0
+MAX_REASON = 2_000
 
 POSITION = "SELECT position FROM work.processes WHERE name = %s"
 ADVANCE = """
@@ -32,7 +33,8 @@ WITH earlier AS (
     WHERE tenant = %(tenant)s AND stream = %(stream)s AND position < %(position)s
     ORDER BY tenant, stream, position, index
     FOR UPDATE)
-UPDATE work.effects AS e SET superseded = true FROM earlier WHERE e.effect_id = earlier.effect_id
+UPDATE work.effects AS e SET superseded = true, due_at = least(due_at, now())
+FROM earlier WHERE e.effect_id = earlier.effect_id
 """
 INSERT = """
 INSERT INTO work.effects
@@ -47,7 +49,7 @@ CLAIM = """
 WITH ready AS (
     SELECT effect_id FROM work.effects AS e
     WHERE (lease_until IS NULL OR lease_until < now())
-      AND (superseded OR due_at <= now())
+      AND due_at <= now()
       AND (timer OR NOT EXISTS (
           SELECT FROM work.effects AS earlier
           WHERE earlier.tenant = e.tenant AND earlier.stream = e.stream AND NOT earlier.timer
@@ -190,7 +192,7 @@ class PostgresEffectStore:
             "owner": owner,
             "effect_id": effect_id,
             "delay": delay_seconds,
-            "reason": reason[:2_000],
+            "reason": _storable(reason),
             "untouched": untouched,
         }
         async with borrowed(self._pool, EVERY_TENANT) as connection:
@@ -216,3 +218,8 @@ class PostgresEffectStore:
             "payload": self._encoder.encode(effect.effect),
             "delay": effect.delay_seconds,
         }
+
+
+def _storable(reason: str) -> str:
+    """What went wrong may be told in characters that PostgreSQL does not take."""
+    return reason[:MAX_REASON].encode(errors="replace").decode().replace("\0", "\ufffd")

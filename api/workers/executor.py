@@ -193,6 +193,7 @@ class Executor(Worker):
             await self._again(claimed, "interrupted", delay_seconds=0.0)
             self._metrics.effects.labels(kind, "interrupted").inc()
         except Exception as error:  # noqa: BLE001 - the outermost: logged, and tried again
+            self._interruptible.discard(claimed.effect_id)  # it is about to be given back
             self._metrics.effects.labels(kind, "retried").inc()
             await self._after_error(claimed, error)
         finally:

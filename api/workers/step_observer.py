@@ -113,9 +113,12 @@ class StepObserver:
 
     def forget_all_but(self, names: set[str]) -> None:
         """Of containers that the engine no longer has nothing is left to follow or to sweep."""
-        over = [n for n, each in self._following.items() if each.task.done() and n not in names]
-        for name in over:
-            del self._following[name]
+        gone = [name for name in self._following if name not in names]
+        for name in gone:
+            if self._following[name].task.done():
+                del self._following[name]
+            else:
+                self._following[name].source.container_has_ended()
         self._stale = {name: since for name, since in self._stale.items() if name in names}
 
     async def stop(self) -> None:

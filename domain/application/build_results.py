@@ -6,7 +6,12 @@ from typing import Literal
 import msgspec
 
 from domain.application.build_steps import BuildSettings
-from domain.application.tar_stream import TarReader, TooMuchOutput, read_small_files
+from domain.application.tar_stream import (
+    SHOWN_CHARACTERS,
+    TarReader,
+    TooMuchOutput,
+    read_small_files,
+)
 from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Artifact, Requirements, Step
@@ -19,7 +24,6 @@ from domain.processes import naming
 
 MAX_ARTIFACTS = 10_000
 FOLDERS: dict[str, Literal["rpm", "srpm"]] = {"RPMS": "rpm", "SRPMS": "srpm"}
-_SHOWN_CHARACTERS = 100
 
 
 class UnusableArtifacts(Exception):
@@ -125,7 +129,7 @@ def _file_name(path: str) -> str:
     try:
         return msgspec.convert(name, FileName)
     except msgspec.ValidationError as error:
-        shown = ascii(name[:_SHOWN_CHARACTERS])
+        shown = ascii(name[:SHOWN_CHARACTERS])
         raise UnusableArtifacts(f"{shown} cannot be the name of a package.") from error
 
 

@@ -147,8 +147,8 @@ class BuildPerformer:
         for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):
             await self._engine.remove(container.name, force=True)
         if isinstance(build.spec.source, ImageSource):
-            network = naming.image_network(effect.build_id, effect.attempt)
-            await self._engine.remove_network(network)
+            for attempt in range(1, effect.attempt + 1):  # sweeps before may be superseded
+                await self._engine.remove_network(naming.image_network(effect.build_id, attempt))
 
 
 def _overtaken(effect: f.BuildEffects, build: Build) -> bool:

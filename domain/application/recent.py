@@ -26,6 +26,8 @@ class Recent(Generic[Key, Value]):
     def put(self, key: Key, value: Value, *, weight: int) -> None:
         """It counts as used now. A value that is too heavy by itself is not kept."""
         self.forget(key)
+        if weight > self._most_weight:
+            return
         self._kept[key] = (value, weight)
         self._weight += weight
         while len(self._kept) > self._most or self._weight > self._most_weight:

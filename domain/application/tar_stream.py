@@ -10,6 +10,8 @@ BLOCK = tarfile.BLOCKSIZE
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_SMALL_FILE_BYTES = 1024 * 1024
 MAX_SMALL_FILES = 16
+MAX_MEMBERS = 64  # folders, links and namesakes among them
+SHOWN_CHARACTERS = 100  # of a name that a build chose
 EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 
 
@@ -149,10 +151,13 @@ async def read_small_files(chunks: AsyncIterator[bytes]) -> dict[str, bytes]:
     """The regular files of a tar by their last name. Raises TooMuchOutput, BrokenArchive."""
     reader = TarReader(chunks)
     files: dict[str, bytes] = {}
+    members = 0
     while (member := await reader.next()) is not None:
+        members += 1
         if member.size > MAX_SMALL_FILE_BYTES:
-            raise TooMuchOutput(f"{member.name} is larger than {MAX_SMALL_FILE_BYTES} bytes")
-        if len(files) >= MAX_SMALL_FILES:
+            shown = ascii(member.name[:SHOWN_CHARACTERS])  # of whatever bytes, and as long
+            raise TooMuchOutput(f"{shown} is larger than {MAX_SMALL_FILE_BYTES} bytes")
+        if len(files) >= MAX_SMALL_FILES or members > MAX_MEMBERS:
             raise TooMuchOutput(f"there are more than {MAX_SMALL_FILES} files")
         if member.isreg():
             content = b"".join([piece async for piece in reader.content()])

@@ -298,6 +298,27 @@ def test_a_superseded_effect_waits_for_no_time(run: Run) -> None:
     run(body)
 
 
+def test_a_superseded_effect_is_tried_again_when_its_time_comes(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        await write(store, supersede=[superseding(2)])
+        assert await claim(store) == ["1:0"]
+        await store.retry("me", "1:0", delay_seconds=3_600, reason="engine away")
+        assert await claim(store) == []
+
+    run(body)
+
+
+def test_a_reason_may_hold_what_no_database_takes(run: Run) -> None:
+    async def body(store: Store) -> None:
+        await write(store, new(1))
+        await claim(store)
+        await store.retry("me", "1:0", delay_seconds=0, reason="exec: a\0b\udcff")
+        assert await claim(store) == ["1:0"]
+
+    run(body)
+
+
 def test_who_does_what_is_superseded_is_told(run: Run) -> None:
     async def body(store: Store) -> None:
         await write(store, new(1), new(1, "container-b", index=1))

@@ -35,6 +35,14 @@ def test_what_is_too_heavy_by_itself_is_not_kept() -> None:
     assert len(recent) == 0
 
 
+def test_what_is_too_heavy_by_itself_displaces_nothing_else() -> None:
+    recent: Recent[str, int] = Recent(most=3, most_weight=10)
+    recent.put("a", 1, weight=5)
+    recent.put("b", 1, weight=1)
+    recent.put("b", 2, weight=11)
+    assert (recent.get("a"), recent.get("b")) == (1, None)
+
+
 def test_what_is_forgotten_weighs_nothing() -> None:
     recent: Recent[str, int] = Recent(most=2, most_weight=10)
     recent.put("a", 1, weight=10)

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.application.tar_stream import (
+    MAX_MEMBERS,
+    MAX_SMALL_FILE_BYTES,
     MAX_SMALL_FILES,
     BrokenArchive,
     TarFile,
@@ -157,6 +159,27 @@ def test_few_files_are_read_and_more_are_refused_before_they_are() -> None:
     assert asyncio.run(body(MAX_SMALL_FILES)) == MAX_SMALL_FILES
     with pytest.raises(TooMuchOutput, match=f"more than {MAX_SMALL_FILES} files"):
         asyncio.run(body(MAX_SMALL_FILES + 1))
+
+
+def test_folders_and_namesakes_count_as_well() -> None:
+    def member(number: int) -> bytes:
+        return _header(tarfile.DIRTYPE if number % 2 else tarfile.REGTYPE, 0)
+
+    endless = b"".join(map(member, range(MAX_MEMBERS + 1))) + bytes(1_024)
+    with pytest.raises(TooMuchOutput, match=f"more than {MAX_SMALL_FILES} files"):
+        asyncio.run(read_small_files(_pieces(endless)))
+
+
+def test_what_is_said_of_a_file_that_is_too_large_can_be_recorded() -> None:
+    name = f"out/\udcff\n{'long' * 1_000}"
+    size = MAX_SMALL_FILE_BYTES + 1
+    members = [TarFile(name=name, size=size, content=_pieces(bytes(size)))]
+    with pytest.raises(TooMuchOutput) as found:
+        asyncio.run(read_small_files(write_tar(members, owner=0, modified_at=0)))
+    reason = str(found.value)
+    assert reason.isascii()
+    assert reason.isprintable()
+    assert len(reason) < 1_000
 
 
 def test_unread_content_is_passed_over() -> None:

@@ -1,6 +1,8 @@
 """Effects are carried out in order and once, whatever the engine answers or fails to answer."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +17,7 @@ from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container, Status
 from domain.errors import EngineOutcomeUnknown, EngineUnavailable
-from domain.ports import EngineContainer, EngineContainerSpec
+from domain.ports import ClaimedEffect, EngineContainer, EngineContainerSpec
 from domain.processes import naming
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
@@ -133,6 +135,34 @@ def test_a_stop_does_not_wait_for_what_came_before_it() -> None:
         ]
         assert at.calls("create") == at.calls("start") == []
         assert (await _container(at)).status is Status.FAILED
+
+    run(body)
+
+
+def test_who_is_giving_an_effect_back_is_not_interrupted() -> None:
+    """Else it would wait until its lease has run out."""
+
+    async def body(at: Installation) -> None:
+        really_retry, really_claim = at.effects.retry, at.effects.claim
+        giving_back, looked_again = asyncio.Event(), asyncio.Event()
+
+        async def retry(owner: str, effect_id: str, **how: Any) -> None:
+            giving_back.set()
+            await looked_again.wait()
+            await really_retry(owner, effect_id, **how)
+
+        async def claim(owner: str, **how: Any) -> Sequence[ClaimedEffect]:
+            if await at.effects.interrupted(owner):  # after it has interrupted what it would
+                looked_again.set()
+            return await really_claim(owner, **how)
+
+        at.effects.retry, at.effects.claim = retry, claim  # type: ignore[method-assign]
+        at.engine.fail_next("start", EngineOutcomeUnknown("no answer"))
+        async with at.at_work(at.process_manager, at.executor):
+            await at.send(_request())
+            await giving_back.wait()
+            await at.send(c.StopContainer(container_id="a"))
+            await at.recorded(STREAM, e.ContainerStopped)
 
     run(body)
 

@@ -14,6 +14,7 @@ from domain.builds.spec import BuildSpec, RpmSource, SourceFile
 from domain.event import DEFAULT_TENANT
 from domain.ports import LogFrame
 from tests.support.installation import Installation, run
+from tests.support.waiting import until
 
 STREAM, NAME, SUBJECT = "build-b", "em-b-1-toolchain-1", "build-b/1/toolchain/1"
 SAID = (LogFrame(stream="stdout", data=b"first\n"), LogFrame(stream="stderr", data=b"last\n"))
@@ -23,6 +24,7 @@ WHOLE = b"first\nlast\n"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.workers.whole_log.SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr("api.workers.reconciler.FULL_LOOK_SECONDS", 0.1)
 
 
 async def _a_build_whose_log_hangs(at: Installation) -> None:
@@ -105,5 +107,22 @@ def test_a_log_that_hung_is_read_on_within_a_piece() -> None:
         whole.container_has_ended()
         pieces = [frame.data async for frame in whole.frames()]
         assert b"".join(pieces) == b"abcdef"
+
+    run(body)
+
+
+def test_a_log_that_hangs_is_given_up_once_its_step_is_removed() -> None:
+    """An engine may forget to tell who follows a log that its container is gone."""
+
+    async def body(at: Installation) -> None:
+        def following() -> set[str]:
+            return {task.get_name() for task in asyncio.all_tasks()} & {f"log {NAME}"}
+
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            await until(lambda: bool(following()))
+            at.engine.disappear(NAME)
+            await at.recorded(STREAM, e.BuildErrored)
+            await until(lambda: not following())
 
     run(body)

@@ -7,10 +7,10 @@ import pytest
 
 from adapters.memory.container_engine import Program
 from domain.builds import events as e
-from domain.builds.commands import CancelBuild, SubmitBuild
+from domain.builds.commands import CancelBuild, RetryBuild, SubmitBuild
 from domain.builds.events import Step
 from domain.builds.spec import BuildSpec, ImageSource, SourceFile
-from domain.errors import ConcurrencyConflict, DomainError, StoreUnavailable
+from domain.errors import ConcurrencyConflict, DomainError, EngineConflict, StoreUnavailable
 from domain.event import DEFAULT_TENANT, Append, Receipt
 from domain.ports import BuildOutput, ImageBuildRequest, LogFrame
 from tests.support.installation import Installation, names, run
@@ -101,6 +101,31 @@ def test_a_cancelled_image_build_ends_in_the_engine() -> None:
             assert at.engine.images.under_way == []
         assert isinstance(cancelled, e.BuildCancelled)
         assert cancelled.log_tail[-1] == SAID
+
+    run(body)
+
+
+def test_no_attempt_leaves_its_network_behind_though_its_own_sweep_was_superseded() -> None:
+    async def body(at: Installation) -> None:
+        really_remove = at.engine.remove_network
+        refused = asyncio.Event()
+
+        async def in_use(name: str) -> None:
+            refused.set()
+            raise EngineConflict(f"The network {name} is in use")
+
+        at.engine.remove_network = in_use  # type: ignore[method-assign] # by a step that still ends
+        async with at.at_work():
+            await _hanging(at)
+            await at.send(CancelBuild(build_id="b"))
+            await at.recorded(STREAM, e.BuildCancelled)
+            await refused.wait()
+            await at.send(RetryBuild(build_id="b"))
+            await at.send(CancelBuild(build_id="b"))
+            await at.recorded(STREAM, e.BuildCancelled, times=2)
+            at.engine.remove_network = really_remove  # type: ignore[method-assign]
+            await until(at.effects.is_empty)
+        assert at.engine.networks == {}
 
     run(body)
 
