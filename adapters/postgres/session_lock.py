@@ -43,7 +43,7 @@ class HeldLock:
                 async for _ in connection.notifies(timeout=PROBE_SECONDS, stop_after=1):
                     self._woken.set()
                 await connection.execute("SELECT 1")
-        except psycopg.Error as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: nobody watches any more
             self._failure = error
             self._woken.set()
 

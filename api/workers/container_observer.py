@@ -151,9 +151,15 @@ class ContainerObserver:
             return
         followed = (container.name, container.started_at)
         if followed not in self._following:
+            self._forget_runs(container.name)
             self._following[followed] = self._begin(container)
         if container.status not in LIVE:
             self._following[followed].source.container_has_ended()
+
+    def _forget_runs(self, name: str) -> None:
+        for followed, each in list(self._following.items()):
+            if followed[0] == name and each.task.done():
+                del self._following[followed]
 
     def _begin(self, container: EngineContainer) -> Following:
         generation = int(container.labels[naming.GENERATION])
