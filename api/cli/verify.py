@@ -48,7 +48,7 @@ def verify(
     if as_json:
         show_struct(_Result.of(report))
     else:
-        _show(report, with_checkpoint=head is not None)
+        _show(report, head)
     sys.exit(BAD if report.damage else 0)
 
 
@@ -84,13 +84,15 @@ class _Result(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _show(report: "LogReport", *, with_checkpoint: bool) -> None:
+def _show(report: "LogReport", checkpoint: "LogHead | None") -> None:
     for warning in report.warnings:
         click.secho(f"Warning: {warning}", fg="yellow")
     if report.damage is None:
         click.secho(f"The log is whole: {report.position} events.", fg="green")
         click.echo(f"Chain hash at its end: {report.chain.hex()}")
-        if not with_checkpoint:
+        if checkpoint is not None:
+            click.echo(f"It is the log of the checkpoint at position {checkpoint.position}.")
+        else:
             click.echo(
                 "Only a checkpoint that was kept elsewhere shows whether all of it was rewritten:"
                 " verify --checkpoint FILE"

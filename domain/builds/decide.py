@@ -82,10 +82,11 @@ def _cancel(command: c.CancelBuild, state: Build) -> Events:
 
 def _retry(command: c.RetryBuild, state: Build) -> Events:
     if state.phase not in RETRYABLE:
+        instead = "Submit a new build instead" if state.ended else "Wait for its end, or cancel it"
         raise Refusal(
             rule="retry-needs-an-ended-build-without-success",
             state=state.phase,
-            advice=f"Build {state.build_id} is {state.phase}. Submit a new build instead.",
+            advice=f"Build {state.build_id} is {state.phase}. {instead}.",
         )
     if command.attempt is not None and command.attempt != state.attempt:
         return ()

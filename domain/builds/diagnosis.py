@@ -165,4 +165,5 @@ def _cause(log: StepLog, phase: str) -> str:
     telling = [line for line in lines if not _RPM_SAYS.search(line)]
     sure = (line for line in telling if _CAUSE.search(line) or _NETWORK.search(line))
     likely = (line for line in telling if looks_like_error(line))
-    return next(sure, None) or next(likely, None) or next(reversed(log.tail), "no output")
+    last = (line for line in reversed(log.tail) if not _EPILOGUE.search(line))
+    return next(sure, None) or next(likely, None) or next(last, "no output")

@@ -217,7 +217,8 @@ def _observe(command: c.ContainerObservation, state: Container) -> Events:
             )
         case c.ObserveContainerState(status=status):
             observed = OBSERVED_STATUS.get(status)
-            if observed is None or observed == state.status or state.operations:
+            settled = state.status in {observed, Status.REMOVED}
+            if observed is None or settled or state.operations:
                 return ()
             if state.status in SEEN_AS.get(status, ()):
                 return ()

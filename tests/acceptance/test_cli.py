@@ -127,6 +127,9 @@ def test_the_secret_of_a_removed_container_is_erased_and_its_history_says_so(
 def test_a_restored_log_is_whole_and_says_where_it_forked(service: Started, tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoint.json"
     assert service.run("checkpoint", checkpoint).returncode == 0
+    kept = checkpoint.read_bytes()
+    assert service.run("checkpoint", checkpoint).returncode == 73
+    assert checkpoint.read_bytes() == kept
     manifest = service.json("backup", tmp_path / "backup")
     other = service.data_dir.with_name("restored")
     restored = service.run("restore", tmp_path / "backup", "--data-dir", other)
@@ -135,6 +138,8 @@ def test_a_restored_log_is_whole_and_says_where_it_forked(service: Started, tmp_
     assert f"says that this log forked at {forked}" in restored.stdout
     verified = service.run("verify", "--data-dir", other, "--checkpoint", checkpoint)
     assert verified.returncode == 0, verified.stdout
+    position = json.loads(kept)["position"]
+    assert f"the log of the checkpoint at position {position}" in verified.stdout
     again = service.run("restore", tmp_path / "backup", "--data-dir", other)
     assert "holds a log already" in again.stderr
 

@@ -57,6 +57,14 @@ error: Bad exit status from /var/tmp/rpm-tmp.Bmh9aG (%check)
 RPM build errors:
     Bad exit status from /var/tmp/rpm-tmp.Bmh9aG (%check)
 """
+CHECK_SAYS_NOTHING = """\
+Executing(%check): /bin/sh -e /var/tmp/rpm-tmp.Bmh9aG
++ test 1 = 2
+error: Bad exit status from /var/tmp/rpm-tmp.Bmh9aG (%check)
+
+RPM build errors:
+    Bad exit status from /var/tmp/rpm-tmp.Bmh9aG (%check)
+"""
 NO_PROGRAM = """\
 + autoreconf-nope -fi
 /var/tmp/rpm-tmp.uVeqJu: line 28: autoreconf-nope: command not found
@@ -125,6 +133,7 @@ def diagnosed(
         (COMPILE_ERROR, "%build", "%build failed: hello.c:1:25: error: ‘undeclared’ undeclared"),
         (LINK_ERROR, "%build", "%build failed: a.c:(.text+0x5): undefined reference to `f'"),
         (CHECK_FAILS, "%check", "%check failed: FAIL: two"),
+        (CHECK_SAYS_NOTHING, "%check", "%check failed: + test 1 = 2"),
         (NO_PROGRAM, "%build", "line 28: autoreconf-nope: command not found"),
         (UNPACKAGED, "", "rpmbuild failed: error: Installed (but unpackaged) file(s) found:"),
         (NO_SOURCE, "%prep", "%prep failed: error: File /build/SOURCES/gone.tar.gz: No such file"),

@@ -101,3 +101,8 @@ def test_the_first_event_must_be_the_request() -> None:
     with pytest.raises(ValueError, match="ContainerExited"):
         after(EXITED)
     assert after(REQUESTED).version == 1
+
+
+@pytest.mark.parametrize("word", OBSERVED_STATUS)
+def test_a_removed_container_stays_removed_whatever_is_seen_of_it(word: str) -> None:
+    assert decide(state_seen(word), after(*IN_STATUS[S.REMOVED])) == ()
