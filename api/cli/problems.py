@@ -10,6 +10,9 @@ UNAUTHENTICATED = 401
 FORBIDDEN = 403
 TOO_MANY = 429
 SERVER_ERROR = 500
+KEY_ADVICE = (
+    "Here: set EULERMAKER_KEY to it, or unset it, for the admin key of a service started here."
+)
 REFUSED_STATE = "urn:eulermaker:problem:refused-state"
 
 
@@ -82,7 +85,9 @@ def read_problem(status: int, body: bytes) -> Problem:
 
 
 def refusal(problem: Problem) -> ServiceRefused:
-    if problem.status in {UNAUTHENTICATED, FORBIDDEN}:
+    if problem.status == UNAUTHENTICATED:
+        return NotAllowed(problem).with_advice(KEY_ADVICE)
+    if problem.status == FORBIDDEN:
         return NotAllowed(problem)
     if problem.status >= SERVER_ERROR or problem.status == TOO_MANY:
         return NotNow(problem)

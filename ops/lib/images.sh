@@ -11,7 +11,7 @@ ensure_base_image() {
     if has_image "$wanted"; then
         export EULERMAKER_BASE_IMAGE=$wanted
     elif has_image "$bootstrapped"; then
-        [[ -z ${EULERMAKER_BASE_IMAGE:-} ]] || note "the engine does not have $wanted (docker pull $wanted)"
+        note "a stand-in made of Debian packages: the engine does not have $wanted (docker pull $wanted)"
         export EULERMAKER_BASE_IMAGE=$bootstrapped
     elif note "pulling $wanted" && pull "$wanted"; then
         export EULERMAKER_BASE_IMAGE=$wanted

@@ -68,3 +68,9 @@ def test_every_command_shows_its_help() -> None:
         result = runner.invoke(cli, [name, "--help"])
         assert result.exit_code == 0, name
         assert "Usage:" in result.output
+
+
+def test_a_wrong_key_is_told_where_this_command_line_takes_one_from() -> None:
+    body = b'{"detail": "Send a key that is valid."}'
+    assert "EULERMAKER_KEY" in refusal(read_problem(401, body)).message
+    assert refusal(read_problem(403, body)).message == "Send a key that is valid."
