@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Collection
+from secrets import token_hex
 
 import click
 
@@ -25,12 +26,13 @@ ENDED = frozenset({Status.STOPPED, Status.FAILED, Status.REMOVED})
 OUTCOME_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
+LONGEST_STEM = 50
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.argument("image", type=IMAGE)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
-@click.option("--name", type=NAME, required=True, help="What you call it.")
+@click.option("--name", type=NAME, help="What you call it; else it is named after its image.")
 @click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", help="Repeatable.")
 @click.option(
     "--secret",
@@ -58,7 +60,7 @@ async def run(
     *,
     image: str,
     command: tuple[str, ...],
-    name: str,
+    name: str | None,
     env: tuple[str, ...],
     secret: tuple[str, ...],
     memory: int,
@@ -79,7 +81,7 @@ async def run(
     """
     spec = ContainerSpec(
         image=image,
-        name=name,
+        name=name or named_after(image),
         command=command,
         environment=_pairs(env),
         user=user,
@@ -93,8 +95,16 @@ async def run(
     container_id = output.decode(answer, Accepted).id
     if follow and start:
         return await _follow(client, container_id, as_json=as_json)
-    output.show_accepted(answer, f"Container {container_id} is requested.", as_json=as_json)
+    output.show_accepted(
+        answer, f"Container {spec.name} ({container_id}) is requested.", as_json=as_json
+    )
     return None
+
+
+def named_after(image: str) -> str:
+    """The last part of its repository, and something that tells it from others."""
+    repository = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return f"{repository[:LONGEST_STEM]}-{token_hex(4)}"
 
 
 async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int:
