@@ -1,25 +1,34 @@
 """People name things by name; the service by id."""
 
 import re
+from collections.abc import Sequence
 
 from api.cli.client import ApiClient
+from api.cli.listing import read_pages
 from api.cli.problems import Problem, ServiceRefused
-from projections.answer import Page
 from projections.build_rows import BuildRow
 from projections.containers import ContainerRow
 
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_FOUND = 404
 CONFLICT = 409
+MOST_NAMED = 500  # of one name, nearly all of them removed; the newest come first
 
 
 async def find_build(client: ApiClient, build: str) -> str:
     """An id is taken as it is; a name means the newest build called so."""
     if IDENTIFIER.fullmatch(build):
         return build
-    page = await client.read("/v1/builds", Page[BuildRow], {"name": build, "limit": 500})
-    found = (row.build_id for row in page.items if row.name == build)
-    return _first(next(found, None), f"There is no build called {build}: eulermaker build list")
+    named = await read_pages(
+        client,
+        "/v1/builds",
+        BuildRow,
+        {"name": build},
+        limit=1,
+        wanted=lambda row: row.name == build,
+    )
+    advice = f"There is no build called {build}: eulermaker build list"
+    return _first([row.build_id for row in named], advice)
 
 
 async def find_container(client: ApiClient, container: str) -> str:
@@ -29,23 +38,27 @@ async def find_container(client: ApiClient, container: str) -> str:
     """
     if IDENTIFIER.fullmatch(container):
         return container
-    page = await client.read(
-        "/v1/containers", Page[ContainerRow], {"name": container, "limit": 500}
+    named = await read_pages(
+        client,
+        "/v1/containers",
+        ContainerRow,
+        {"name": container},
+        limit=MOST_NAMED,
+        wanted=lambda row: row.name == container,
     )
-    named = [row for row in page.items if row.name == container]
     present = [row.container_id for row in named if row.status != "removed"]
     if len(present) > 1:
         raise ServiceRefused(Problem(status=CONFLICT, detail=_which(container, present)))
     found = [*present, *(row.container_id for row in named)]
     advice = f"There is no container called {container}: eulermaker container list"
-    return _first(next(iter(found), None), advice)
+    return _first(found, advice)
 
 
 def _which(name: str, ids: list[str]) -> str:
     return f"{len(ids)} containers are called {name}. Name one by its id: {', '.join(ids)}"
 
 
-def _first(found: str | None, advice: str) -> str:
-    if found is None:
+def _first(found: Sequence[str], advice: str) -> str:
+    if not found:
         raise ServiceRefused(Problem(status=NOT_FOUND, detail=advice))
-    return found
+    return found[0]

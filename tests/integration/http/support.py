@@ -154,8 +154,11 @@ class FoldedQueries:
         stamp = self._stamp(name, page.min_position)
         rows = [row for row in await self._rows(name) if row.tenant == tenant]
         for field, value in wanted.items():
-            rows = [row for row in rows if value in {None, getattr(row, field)}]
-        return Page(items=tuple(reversed(rows))[: page.limit], **stamp)
+            rows = [row for row in rows if value is None or _matches(row, field, value)]
+        begin = int(page.after or 0)
+        end = begin + page.limit
+        after = str(end) if end < len(rows) else None
+        return Page(items=tuple(reversed(rows))[begin:end], next=after, **stamp)
 
     async def _one(self, name: str, tenant: str, field: str, key: str, at_least: int) -> Any:
         stamp = self._stamp(name, at_least)
@@ -259,6 +262,12 @@ class FoldedQueries:
             )
             for model in READ_MODELS
         )
+
+
+def _matches(row: object, field: str, value: object) -> bool:
+    """A name is what the row's name begins with."""
+    found = getattr(row, field)
+    return str(found).startswith(str(value)) if field == "name" else found == value
 
 
 def _between(moment: datetime, since: datetime | None, until: datetime | None) -> bool:
