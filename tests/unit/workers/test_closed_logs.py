@@ -1,6 +1,7 @@
 """A container's log is closed when the container is gone, and not before."""
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
@@ -8,7 +9,7 @@ from adapters.memory.container_engine import Program
 from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
-from domain.event import DEFAULT_TENANT
+from domain.event import DEFAULT_TENANT, Event
 from domain.ports import LogFrame
 from domain.processes.naming import container_log
 from tests.support.installation import Installation, run
@@ -89,16 +90,25 @@ def test_the_log_of_a_stopped_container_stays_open_for_its_next_start() -> None:
     run(body)
 
 
-def test_the_log_of_a_run_that_ended_is_complete_and_the_end_recorded_before() -> None:
+def test_a_log_is_complete_once_the_end_of_its_run_is_recorded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def body(at: Installation) -> None:
+        really_mark, marked = at.logs.mark_complete, asyncio.Event()
+        known: list[Event] = []
+
+        async def mark(tenant: str, subject: str, *, until: datetime) -> None:
+            known.extend(await at.events(STREAM))
+            await really_mark(tenant, subject, until=until)
+            marked.set()
+
+        at.logs.mark_complete = mark  # type: ignore[method-assign]
         async with at.at_work():
             await _talking(at)
+            monkeypatch.setattr(at.engine, "_tell", lambda *_: None)  # the log alone tells
             at.engine.end(NAME, 3)
-            while (until := (await at.logs.end(DEFAULT_TENANT, SUBJECT)).complete_until) is None:  # noqa: ASYNC110 - it gives no signal
-                await asyncio.sleep(0.005)
-            (exited,) = [
-                event for event in await at.events(STREAM) if isinstance(event, e.ContainerExited)
-            ]
-        assert until == exited.finished_at
+            await marked.wait()
+        (exited,) = [event for event in known if isinstance(event, e.ContainerExited)]
+        assert (await at.logs.end(DEFAULT_TENANT, SUBJECT)).complete_until == exited.finished_at
 
     run(body)
