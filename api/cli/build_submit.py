@@ -1,6 +1,5 @@
 """`eulermaker build submit`: uploads what the service lacks, then asks for the build."""
 
-import re
 import tempfile
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from api.cli import output
 from api.cli.build_follow import follow_build, interrupted_follow
 from api.cli.checked import BUILD_ARGUMENT, DOCKERFILE, FILE_NAME, IMAGE, NAME, TARGET, bounds
 from api.cli.client import ApiClient
+from api.cli.names import name_after
 from api.cli.packing import LocalFile, describe, pack_context
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
@@ -20,7 +20,6 @@ from api.cli.wire import Accepted
 from domain.builds.spec import BUILD_LIMITS, BuildSpec, ImageSource, RpmSource, SourceFile
 from domain.containers.spec import Limits
 
-ILLEGAL_IN_NAMES = re.compile(r"[^a-z0-9_.-]+")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 ONLY_FOR_IMAGES = ("dockerfile", "target", "build_arg", "no_cache")
 ONLY_FOR_RPMS = ("base_image",)
@@ -105,7 +104,9 @@ async def submit(
             )
         await ensure_uploaded(client, files, shown=not as_json)
     wanted = BuildSpec(
-        name=name or _name_after(spec.stem if spec else context.resolve().name if context else ""),
+        name=name
+        or name_after(spec.stem if spec else context.resolve().name if context else "")
+        or "build",
         source=source,
         base_image=base_image,
         limits=_limits(memory, cpus),
@@ -177,8 +178,3 @@ def _limits(memory: int | None, cpus: int | None) -> Limits:
         cpu_millis=cpus or BUILD_LIMITS.cpu_millis,
         pids=BUILD_LIMITS.pids,
     )
-
-
-def _name_after(file: str) -> str:
-    """What a file is called, as a name that the service takes."""
-    return ILLEGAL_IN_NAMES.sub("-", file.lower()).strip("-._")[:63] or "build"

@@ -11,6 +11,7 @@ from api.cli import output
 from api.cli.checked import IMAGE, NAME, PATH, USER, VARIABLE
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
+from api.cli.names import name_after
 from api.cli.patience import Patience
 from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
 from api.cli.session import client_command
@@ -104,7 +105,7 @@ async def run(
 def named_after(image: str) -> str:
     """The last part of its repository, and something that tells it from others."""
     repository = image.partition("@")[0].rpartition("/")[2].partition(":")[0]
-    return f"{repository[:LONGEST_STEM]}-{token_hex(4)}"
+    return f"{name_after(repository)[:LONGEST_STEM]}-{token_hex(4)}"
 
 
 async def _follow(client: ApiClient, container_id: str, *, as_json: bool) -> int:

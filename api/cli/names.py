@@ -12,7 +12,14 @@ from projections.containers import ContainerRow
 IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 NOT_FOUND = 404
 CONFLICT = 409
+ILLEGAL = re.compile(r"[^a-z0-9_.-]+")
+LONGEST_NAME = 63
 MOST_NAMED = 500  # of one name, nearly all of them removed; the newest come first
+
+
+def name_after(text: str) -> str:
+    """What something is called elsewhere, as a name that the service takes; perhaps nothing."""
+    return ILLEGAL.sub("-", text.lower()).strip("-._")[:LONGEST_NAME]
 
 
 async def find_build(client: ApiClient, build: str) -> str:
