@@ -90,6 +90,10 @@ def test_the_log_of_a_stopped_container_stays_open_for_its_next_start() -> None:
     run(body)
 
 
+def _says_nothing(_name: str, _action: str) -> None:
+    """An engine whose events are lost."""
+
+
 def test_a_log_is_complete_once_the_end_of_its_run_is_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -105,7 +109,7 @@ def test_a_log_is_complete_once_the_end_of_its_run_is_recorded(
         at.logs.mark_complete = mark  # type: ignore[method-assign]
         async with at.at_work():
             await _talking(at)
-            monkeypatch.setattr(at.engine, "_tell", lambda *_: None)  # the log alone tells
+            monkeypatch.setattr(at.engine, "_tell", _says_nothing)  # the log alone tells
             at.engine.end(NAME, 3)
             await marked.wait()
         (exited,) = [event for event in known if isinstance(event, e.ContainerExited)]
