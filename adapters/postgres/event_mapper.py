@@ -17,7 +17,7 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import get_topic
 
-from adapters.postgres.envelope import split_topic, topic_of
+from adapters.postgres.envelope import Body, split_topic, topic_of
 from domain.catalog import EVENT_TYPES
 from domain.event import Event
 from domain.event_types import EventTypes
@@ -52,12 +52,9 @@ class EventMapper(Mapper[Any]):
     def to_stored_event(self, domain_event: Any) -> StoredEvent:
         if not isinstance(domain_event, StreamEvent):
             return super().to_stored_event(domain_event)
-        event = domain_event.event
+        topic, state = self.encode(domain_event.event)
         return StoredEvent(
-            domain_event.originator_id,
-            domain_event.originator_version,
-            self._topics[type(event)],
-            self._types.encode(event),
+            domain_event.originator_id, domain_event.originator_version, topic, state
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
@@ -70,6 +67,11 @@ class EventMapper(Mapper[Any]):
             stored_event.originator_version,
             self.decode(name, version, state),
         )
+
+    def encode(self, event: Event) -> Body:
+        """Raises TypeError for an event whose type is not registered."""
+        data = self._types.encode(event)
+        return self._topics[type(event)], data
 
     def decode(self, name: str, schema_version: int, data: bytes) -> Event:
         return self._types.decode(name, schema_version, data)

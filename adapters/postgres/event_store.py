@@ -5,9 +5,9 @@ from typing import Any, LiteralString
 
 import psycopg
 
-from adapters.postgres.envelope import Body, encode_append
+from adapters.postgres.envelope import encode_append
 from adapters.postgres.errors import translated
-from adapters.postgres.event_mapper import EventMapper, StreamEvent
+from adapters.postgres.event_mapper import EventMapper
 from adapters.postgres.rows import (
     HEAD,
     RECEIPT,
@@ -18,7 +18,7 @@ from adapters.postgres.rows import (
 )
 from adapters.postgres.tenants import EVERY_TENANT, TenantPool
 from adapters.postgres.writer import GRACE_SECONDS, MAX_WAITING, BatchWriter
-from domain.event import ANY_VERSION, Append, LogHead, Receipt, RecordedEvent
+from domain.event import Append, LogHead, Receipt, RecordedEvent
 
 READERS = 4
 
@@ -62,11 +62,7 @@ class PostgresEventStore:
         await self._pool.close()
 
     async def append(self, append: Append) -> Receipt:
-        first = 0 if append.expected_version == ANY_VERSION else append.expected_version
-        stream, bodies = append.stream, list[Body]()
-        for number, event in enumerate(append.events, first + 1):
-            stored = self._mapper.to_stored_event(StreamEvent(stream, number, event))
-            bodies.append((stored.topic, stored.state))
+        bodies = [self._mapper.encode(event) for event in append.events]
         return await self._writer.submit(encode_append(append, bodies))
 
     async def find_receipt(self, tenant: str, command_id: str) -> Receipt | None:

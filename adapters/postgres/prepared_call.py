@@ -2,9 +2,11 @@
 
 It speaks to libpq itself: a cursor arranges for every wait anew, which costs five times as much as
 all of this and, for a small batch, more than the batch. Here the loop watches the socket all along.
+Calls go through libpq's pipeline: the next may be sent while the last one is not answered yet.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -17,10 +19,14 @@ from psycopg.pq.abc import PGresult
 from adapters.postgres.connections import AsyncConnection
 
 NAME = b"call"
+LOST = "the connection is lost"
 
 
 class PreparedCall:
-    """One call at a time. After any error but the statement's own: close it, open another."""
+    """Calls are executed and answered in their order, each a transaction of its own.
+
+    After any error but the statement's own: close it, open another.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -28,9 +34,10 @@ class PreparedCall:
         self._socket = self._pgconn.socket
         self._rows = Transformer.from_context(connection)
         self._loop = asyncio.get_running_loop()
-        self._answer: asyncio.Future[PGresult] | None = None
+        self._answers: deque[asyncio.Future[PGresult]] = deque()
         self._result: PGresult | None = None
         self._watching = True
+        self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
@@ -55,16 +62,19 @@ class PreparedCall:
         return row
 
     async def close(self) -> None:
-        self._ignore_socket()
+        """Calls that are not answered yet fail with OperationalError."""
+        self._lose(psycopg.OperationalError(LOST))
         await self._connection.close()
 
     async def _answered(self) -> PGresult:
         if not self._watching:
-            raise psycopg.OperationalError("the connection is lost")
-        self._answer = self._loop.create_future()
+            raise psycopg.OperationalError(LOST)
+        self._pgconn.pipeline_sync()
+        answer: asyncio.Future[PGresult] = self._loop.create_future()
+        self._answers.append(answer)
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._write)
-        result = await self._answer
+        result = await answer
         if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
             return result
         raise error_from_result(result)
@@ -79,25 +89,29 @@ class PreparedCall:
     def _read(self) -> None:
         try:
             self._pgconn.consume_input()
-            while not self._pgconn.is_busy():
-                result = self._pgconn.get_result()
-                if result is None:
-                    self._finish()
-                    return
-                self._result = self._result or result
+            while self._answers and not self._pgconn.is_busy():
+                self._take(self._pgconn.get_result())
         except psycopg.Error as error:
             self._lose(error)
 
-    def _finish(self) -> None:
-        result, self._result = self._result, None
-        if result is not None and self._answer is not None and not self._answer.done():
-            self._answer.set_result(result)
+    def _take(self, result: PGresult | None) -> None:
+        """A call's result is followed by None, and by a synchronisation that ends the call."""
+        if result is None:
+            return
+        if result.status != ExecStatus.PIPELINE_SYNC:
+            self._result = result
+            return
+        answer, kept, self._result = self._answers.popleft(), self._result, None
+        if kept is not None and not answer.done():
+            answer.set_result(kept)
 
     def _lose(self, error: psycopg.Error) -> None:
         """The next call will fail at once: libpq knows that the connection is gone."""
         self._ignore_socket()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
+        while self._answers:
+            answer = self._answers.popleft()
+            if not answer.done():
+                answer.set_exception(error)
 
     def _ignore_socket(self) -> None:
         """Once: libpq closes a lost socket, whose number may be somebody else's the next moment."""

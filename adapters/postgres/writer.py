@@ -1,6 +1,7 @@
-"""Group commit: one task and one connection per process record all waiting commands at once.
+"""Group commit: one connection per process records all waiting commands at once.
 
-While PostgreSQL works on a batch the callers encode and queue the next one.
+While PostgreSQL works on a batch the next one is on its way, and callers use the answers to the
+last one and queue commands.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from domain.event import Receipt
 MAX_WAITING = 8_192
 MAX_BATCH = 1_024
 SMALL_BATCH = 32
+LANES = 2
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 GRACE_SECONDS = 10.0
 CALL_SECONDS = 15.0
@@ -53,8 +55,10 @@ class BatchWriter:
         self._grace_seconds = grace_seconds
         self._waiting: deque[Waiting] = deque()
         self._work = asyncio.Event()
+        self._connecting = asyncio.Lock()
         self._call: PreparedCall | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._lanes: list[asyncio.Task[None]] = []
+        self._under_way = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
         self._is_down = False
@@ -64,28 +68,31 @@ class BatchWriter:
         return len(self._waiting)
 
     async def start(self) -> None:
-        if self._task is None:
+        if not self._lanes:
             self._is_closing = False
             self._loop = asyncio.get_running_loop()
-            self._task = asyncio.create_task(self._run(), name="log writer")
+            self._lanes = [
+                asyncio.create_task(self._run(), name=f"log writer {number}")
+                for number in range(LANES)
+            ]
 
     async def stop(self) -> None:
         """Record what is waiting, then end. Safe twice, safe before start."""
-        task, self._task = self._task, None
-        if task is None:
+        lanes, self._lanes = self._lanes, []
+        if not lanes:
             return
         self._is_closing = True
         self._work.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._grace_seconds):
-                await task
+                await asyncio.gather(*lanes)
         await self._disconnect()
         _fail(self._waiting, CLOSED)
         self._waiting.clear()
 
     def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
         loop = self._loop  # to ask for the running one is a system call
-        if self._task is None or loop is None:
+        if not self._lanes or loop is None:
             raise StoreUnavailable(CLOSED)
         if len(self._waiting) >= self._max_waiting:
             raise StoreOverloaded(
@@ -97,12 +104,14 @@ class BatchWriter:
         return future
 
     async def _run(self) -> None:
+        """One lane: one batch after the other."""
         while self._waiting or not self._is_closing:
-            was_idle = not self._waiting
-            if was_idle:
+            if not self._may_send():
                 self._work.clear()
                 await self._work.wait()
-            batch = self._take(self._first_share() if was_idle else MAX_BATCH)
+                continue
+            batch = self._take(self._share())
+            self._under_way += 1
             try:
                 await self._record(batch)
             except asyncio.CancelledError:
@@ -110,10 +119,19 @@ class BatchWriter:
                 raise
             except Exception as error:  # noqa: BLE001 - its callers get it, others are served
                 _raise_in(batch, error)
+            finally:
+                self._under_way -= 1
+                self._work.set()
 
-    def _first_share(self) -> int:
+    def _may_send(self) -> bool:
+        """A batch costs as much as some twenty commands: beside another it must be worth that."""
+        return len(self._waiting) >= (SMALL_BATCH if self._under_way else 1)
+
+    def _share(self) -> int:
         """Half of a burst, so that PostgreSQL and the callers work in turns, not one after the
         other: from then on a batch is under way while the answers to the last one are used."""
+        if self._under_way:
+            return MAX_BATCH
         return min(MAX_BATCH, max(SMALL_BATCH, len(self._waiting) // 2))
 
     def _take(self, limit: int) -> list[Waiting]:
@@ -167,10 +185,15 @@ class BatchWriter:
     async def _send(self, batch: Sequence[EncodedAppend]) -> AppendRow:
         arguments = append_arguments(batch)
         async with asyncio.timeout(CALL_SECONDS):
+            call = self._call or await self._connect()
+            return AppendRow(*await call(arguments))
+
+    async def _connect(self) -> PreparedCall:
+        async with self._connecting:
             if self._call is None:
                 connection = await connect(self._url, "log writer")
                 self._call = await PreparedCall.open(connection, PREPARED_APPEND)
-            return AppendRow(*await self._call(arguments))
+            return self._call
 
     async def _disconnect(self) -> None:
         call, self._call = self._call, None

@@ -13,9 +13,10 @@ from domain.errors import StoreOverloaded, StoreUnavailable
 from domain.event import Receipt
 from tests.support.appends import an_append, an_event
 from tests.support.postgres import Database
+from tests.support.waiting import until
 
 KILLS = 15
-CALLERS = 50
+CALLERS = 100  # enough for two batches under way
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
@@ -61,6 +62,28 @@ def test_killed_connections_lose_and_double_nothing(database: Database) -> None:
         positions = sorted(receipt.first_position for receipt in receipts)
         assert positions == list(range(1, len(receipts) + 1))
         assert (await verify_log(database.service_url)).damage is None
+
+    asyncio.run(body())
+
+
+def test_the_next_batch_is_on_its_way_while_postgresql_works_on_the_last(
+    database: Database,
+) -> None:
+    async def body() -> None:
+        async with _started(database.service_url) as store:
+            await store.append(an_append("first"))
+            with psycopg.connect(database.owner_url) as other:
+                other.execute("SELECT position FROM log.log_head FOR UPDATE")
+                appends = [
+                    asyncio.create_task(store.append(an_append(f"s-{number}")))
+                    for number in range(CALLERS)
+                ]
+                await asyncio.sleep(0)  # they are waiting now
+                async with asyncio.timeout(4):
+                    await until(lambda: store.waiting == 0)
+                assert not any(append.done() for append in appends)
+            receipts = await asyncio.wait_for(asyncio.gather(*appends), 10)
+        assert [receipt.first_position for receipt in receipts] == list(range(2, CALLERS + 2))
 
     asyncio.run(body())
 
