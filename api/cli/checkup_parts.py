@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from adapters.embedded.connection import read_connection
 from adapters.postgres.migrate import shipped
+from api.address_rules import WITHOUT_REDIS
 from api.cli.addresses import place
 from api.cli.admin_key import advice, is_turned_away
 from api.cli.checkup import Finding, bad, good, warning
@@ -80,7 +81,7 @@ async def check_clock(settings: Settings) -> Finding:
 
 async def check_redis(settings: Settings) -> Finding:
     url = settings.redis.url
-    if url == "none":
+    if url == WITHOUT_REDIS:
         return warning("Redis", "none is wanted", "Limits and live logs are per process.")
     if not url:
         known = read_connection(settings.directory / "redis" / "url")
