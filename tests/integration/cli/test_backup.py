@@ -11,6 +11,7 @@ import pytest
 from adapters.postgres.log_store import INLINE_BYTES
 from adapters.postgres.secret_vault import EncryptedVault
 from adapters.storage.keys import load_key, load_or_create_key
+from api.cli import exits
 from api.cli.backup_files import copy_tree
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
@@ -178,7 +179,7 @@ def test_a_damaged_backup_is_refused_and_nothing_of_it_gets_into_the_database(
     shutil.copytree(original.backup, copy)
     damage(copy)
     refused = elsewhere.run("restore", copy)
-    assert refused.exit_code == 1
+    assert refused.exit_code == exits.REFUSED
     assert words in refused.output
     assert "Traceback" not in refused.output
     restored = elsewhere.run("restore", original.backup)
