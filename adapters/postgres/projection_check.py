@@ -138,9 +138,10 @@ async def _candidates(
     if not active:
         raise ProjectionNotReady(name, None, NOT_THERE)
     if version is not None:
+        versions = [row[0] for row in known]
         known = [row for row in known if row[0] == version]
         if not known:
-            raise UnknownProjection(name, version)
+            raise UnknownProjection(name, version, known=versions)
         if (state := known[0][1]) != "ready":
             raise ProjectionNotReady(name, version, NOT_COMPARED[state])
     ready = [(v, position) for v, state, position in known if state == "ready"]
