@@ -37,7 +37,7 @@ DEAD = "SELECT position FROM read_models.dead_letters WHERE name = %s AND versio
 
 NOT_THERE = "is not there: start a projector"
 NOT_COMPARED = {
-    "active": "is the one that is read: name the one to compare it with",
+    "active": "is the one that is read: name a rebuilt one to compare with it",
     "building": "is still being built: compare it when it is ready",
     "retired": "is retired and stands still: rebuild, and compare the new version",
 }

@@ -118,6 +118,17 @@ def test_logs_of_several_mebibytes_and_secrets_come_back_as_they_were(
     elsewhere.do(body)
 
 
+def test_what_to_type_after_a_restore_names_its_directory(
+    original: Original, elsewhere: Place
+) -> None:
+    said = elsewhere.run("restore", original.backup).output
+    assert "Keep the original stopped" in said
+    assert f"eulermaker up --data-dir {elsewhere.settings.directory}" in said
+    again = elsewhere.run("restore", original.backup)
+    assert again.exit_code == exits.REFUSED
+    assert "Name a new --data-dir" in again.output
+
+
 def _first_file(directory: Path) -> Path:
     return next(path for path in sorted(directory.rglob("*")) if path.is_file())
 
