@@ -25,13 +25,12 @@ from adapters.redis.tailed_logs import TailedLogs
 from adapters.storage.blob_store import DirectoryBlobStore
 from adapters.storage.keys import load_key, load_or_create_key
 from adapters.system import SystemClock, TimeOrderedIds
+from api.address_rules import WITHOUT_REDIS
 from api.metrics import MeasuredCommandHandler
 from api.settings import Settings
 from api.workers.crash_points import CrashingHandler, CrashPoints
 from domain.application.command_handler import CommandHandler
 from domain.ports import LogStore, LogWakeUps
-
-NO_REDIS = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +109,7 @@ def _handler(
 
 
 async def _redis(settings: Settings, stack: AsyncExitStack) -> RedisConnection | None:
-    if settings.redis.url in {"", NO_REDIS}:
+    if settings.redis.url in {"", WITHOUT_REDIS}:
         return None
     redis = RedisConnection(settings.redis.url)
     stack.push_async_callback(redis.close)

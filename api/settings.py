@@ -7,17 +7,17 @@ Nothing else reads `os.environ`.
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import msgspec
 from msgspec import Meta
 
+from api.address_rules import RULES
+
 PREFIX = "EULERMAKER_"
 FILE_NAME = "eulermaker.toml"
 MEBIBYTE = 1024 * 1024
-SMALLEST_POOL = 26
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Positive = Annotated[int, Meta(ge=1)]
@@ -74,20 +74,6 @@ class EngineSettings(Section, frozen=True, kw_only=True):
     tls_verify: bool = False
     cert_path: str = ""
     network_pool: str = "10.213.0.0/16"
-
-    def __post_init__(self) -> None:
-        if not _is_pool(self.network_pool):
-            raise ValueError(
-                f"network_pool is {self.network_pool!r}, but must be a range of IPv4 addresses of"
-                f" /{SMALLEST_POOL} or larger, like 10.213.0.0/16"
-            )
-
-
-def _is_pool(text: str) -> bool:
-    try:
-        return IPv4Network(text).prefixlen <= SMALLEST_POOL
-    except ValueError:
-        return False
 
 
 class BuildSettings(Section, frozen=True, kw_only=True):
@@ -178,12 +164,17 @@ class Settings(Section, frozen=True, kw_only=True):
         """data_dir: as given on the command line, which wins over everything."""
         environment = os.environ if environment is None else environment
         directory = data_dir or environment.get("EULERMAKER_DATA_DIR") or "var"
-        values = _read_file(environment.get("EULERMAKER_CONFIG"), Path(directory))
+        named = environment.get("EULERMAKER_CONFIG")
+        file = Path(named or Path(directory) / FILE_NAME)
+        values = _read_file(file, is_named=bool(named))
         values.setdefault("data_dir", directory)
+        variables: dict[tuple[str, str], str] = {}
         for name, section, key, text in _variables(environment):
             _set(values, name, section, key, text)
+            variables[section, key] = name
         if data_dir:
             values["data_dir"] = data_dir
+        _check_addresses(values, variables, file)
         return _convert(cls, values, "The settings are wrong")
 
     @property
@@ -224,12 +215,11 @@ T = TypeVar("T")
 SECTIONS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 
 
-def _read_file(named: str | None, directory: Path) -> dict[str, Any]:
-    path = Path(named) if named else directory / FILE_NAME
+def _read_file(path: Path, *, is_named: bool) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text())
     except FileNotFoundError:
-        if named:
+        if is_named:
             raise SettingsError(f"EULERMAKER_CONFIG names {path}, which does not exist.") from None
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -275,6 +265,17 @@ def _set(values: dict[str, Any], name: str, section: str, key: str, text: str) -
         values.setdefault(section, {})[key] = msgspec.convert(value, wanted, strict=False)
     except msgspec.ValidationError as error:
         raise SettingsError(f"{name} is wrong: {error}.") from error
+
+
+def _check_addresses(
+    values: Mapping[str, Any], variables: Mapping[tuple[str, str], str], file: Path
+) -> None:
+    for (section, key), rule in RULES.items():
+        address = values.get(section, {}).get(key)
+        refusal = None if address is None else rule.refusal(address)
+        if refusal:
+            name = variables.get((section, key), f"{section}.{key} in {file}")
+            raise SettingsError(f"{name} {refusal}")
 
 
 def _convert(wanted: type[T], values: dict[str, Any], problem: str) -> T:

@@ -20,4 +20,4 @@ def read_model(name: str) -> ReadModel[Any]:
     try:
         return _BY_NAME[name]
     except KeyError:
-        raise UnknownProjection(name) from None
+        raise UnknownProjection(name, known=_BY_NAME) from None

@@ -1,5 +1,7 @@
 """What reading may refuse, each with what to do about it."""
 
+from collections.abc import Iterable
+
 from domain.errors import DomainError
 
 
@@ -24,11 +26,14 @@ class InvalidCursor(DomainError):
 
 
 class UnknownProjection(DomainError):
-    """There is no projection of this name and version."""
+    """There is no projection of this name and version. known: names, or versions of this name."""
 
-    def __init__(self, name: str, version: int | None = None) -> None:
+    def __init__(
+        self, name: str, version: int | None = None, *, known: Iterable[str | int]
+    ) -> None:
         which = name if version is None else f"{name} version {version}"
-        super().__init__(f"There is no projection {which}. List what exists.")
+        known_ones = ", ".join(map(str, known))
+        super().__init__(f"There is no projection {which}. Known are {known_ones}.")
         self.name = name
         self.version = version
 

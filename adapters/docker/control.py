@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from docker.tls import TLSConfig
 
 from adapters.docker import wire
 from adapters.docker.address import Endpoint
-from adapters.docker.errors import Reply, broken
+from adapters.docker.errors import Reply, broken, unreachable
 from adapters.docker.unix_socket import CONNECT_SECONDS, UnixSocketAdapter
 from domain.errors import EngineError, EngineOutcomeUnknown, EngineUnavailable
 
@@ -158,7 +159,7 @@ def _connect(endpoint: Endpoint, connections: int) -> _Engine:
         version = msgspec.json.decode(response.content, type=wire.VersionReply).api_version
     except (requests.RequestException, msgspec.DecodeError, OSError) as error:
         session.close()
-        raise EngineUnavailable(f"The engine cannot be reached: {error}") from error
+        raise unreachable(error) from error
     return _Engine(session, version)
 
 
@@ -167,7 +168,7 @@ def _session(endpoint: Endpoint, connections: int) -> APIClient:
         # Any version, unused: the SDK would negotiate on a transport that is not ours.
         session = APIClient(endpoint.sdk_url, DEFAULT_DOCKER_API_VERSION, tls=_tls(endpoint))
     except (DockerException, OSError) as error:
-        raise EngineUnavailable(f"The engine cannot be reached: {error}") from error
+        raise unreachable(error) from error
     session.trust_env = False  # calls with full power over a machine never go through a proxy
     if endpoint.socket:
         adapter = UnixSocketAdapter(
@@ -181,6 +182,9 @@ def _tls(endpoint: Endpoint) -> TLSConfig | bool:
     files = endpoint.certificates
     if files is None:
         return False
+    for path in (files.authority, files.certificate, files.key):
+        if not Path(path).is_file():
+            raise EngineUnavailable(f"The engine cannot be reached: DOCKER_CERT_PATH lacks {path}")
     return TLSConfig(
         client_cert=(files.certificate, files.key), ca_cert=files.authority, verify=True
     )

@@ -80,8 +80,14 @@ def refused(reply: Reply) -> EngineError:
 def broken(error: BaseException) -> EngineError:
     """The error for a call that got no answer."""
     if any(isinstance(cause, _NOT_CONNECTED) for cause in _causes(error)):
-        return EngineUnavailable(f"The engine cannot be reached: {error}")
+        return unreachable(error)
     return EngineOutcomeUnknown(f"The engine did not answer: {error or type(error).__name__}")
+
+
+def unreachable(error: BaseException) -> EngineUnavailable:
+    """In the words of the system, where it is what said no: the libraries wrap them in theirs."""
+    said = (cause.strerror for cause in _causes(error) if isinstance(cause, OSError))
+    return EngineUnavailable(f"The engine cannot be reached: {next(filter(None, said), error)}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -37,7 +37,7 @@ DEAD = "SELECT position FROM read_models.dead_letters WHERE name = %s AND versio
 
 NOT_THERE = "is not there: start a projector"
 NOT_COMPARED = {
-    "active": "is the one that is read: name the one to compare it with",
+    "active": "is the one that is read: name a rebuilt one to compare with it",
     "building": "is still being built: compare it when it is ready",
     "retired": "is retired and stands still: rebuild, and compare the new version",
 }
@@ -138,9 +138,10 @@ async def _candidates(
     if not active:
         raise ProjectionNotReady(name, None, NOT_THERE)
     if version is not None:
+        versions = [row[0] for row in known]
         known = [row for row in known if row[0] == version]
         if not known:
-            raise UnknownProjection(name, version)
+            raise UnknownProjection(name, version, known=versions)
         if (state := known[0][1]) != "ready":
             raise ProjectionNotReady(name, version, NOT_COMPARED[state])
     ready = [(v, position) for v, state, position in known if state == "ready"]

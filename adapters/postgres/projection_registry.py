@@ -200,7 +200,7 @@ class ProjectionRegistry:
     def _model(self, name: str) -> ReadModel[Any]:
         found = next((model for model in self._models if model.name == name), None)
         if found is None:
-            raise UnknownProjection(name)
+            raise UnknownProjection(name, known=(model.name for model in self._models))
         return found
 
     @asynccontextmanager
@@ -263,7 +263,7 @@ async def _switch(connection: AsyncConnection, table: ProjectionTable) -> None:
 def _find(known: Sequence[Version], name: str, version: int) -> Version:
     found = next((v for v in known if v.version == version), None)
     if found is None:
-        raise UnknownProjection(name, version)
+        raise UnknownProjection(name, version, known=(v.version for v in known))
     return found
 
 

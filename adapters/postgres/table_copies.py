@@ -127,7 +127,7 @@ def become_owner(connection: psycopg.Connection) -> None:
 
 def _refuse_if_used(connection: psycopg.Connection) -> None:
     if _head(connection).position:
-        raise NotEmpty("The database holds a log already. Restore into an empty database.")
+        raise NotEmpty("The database holds a log already.")
 
 
 def _tables(connection: psycopg.Connection) -> Sequence[Table]:

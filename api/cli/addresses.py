@@ -4,10 +4,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 
 def place(url: str) -> str:
-    """Host and port only: the rest may hold a password."""
-    parts = urlsplit(url)
-    host = parts.hostname or "local socket"
-    return f"{host}:{parts.port}" if parts.port else host
+    """Hosts and ports only: the rest may hold a password."""
+    return urlsplit(url).netloc.rpartition("@")[2] or "local socket"
 
 
 def with_login(url: str, user: str, password: str) -> str:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 CHECK_SECONDS = 20.0
+START = "Start it: eulermaker up"
 
 
 class Verdict(StrEnum):
@@ -44,6 +45,7 @@ def bad(part: str, found: str, advice: str) -> Finding:
 async def check_all(data_dir: Path) -> list[Finding]:
     from api.cli import checkup_machine as machine
     from api.cli import checkup_parts as parts
+    from api.cli import checkup_service as service
     from api.cli.local_database import load_settings
 
     try:
@@ -59,11 +61,11 @@ async def check_all(data_dir: Path) -> list[Finding]:
         "clock": lambda: parts.check_clock(settings),
         "Redis": lambda: parts.check_redis(settings),
         "Docker": lambda: parts.check_docker(settings),
-        "engine binding": lambda: parts.check_engine_binding(settings),
+        "engine binding": lambda: service.check_engine_binding(settings),
         "base image": lambda: parts.check_base_image(settings),
-        "service": lambda: parts.check_service(settings),
-        "admin key": lambda: parts.check_admin_key(settings),
-        "projections": lambda: parts.check_projections(settings),
+        "service": lambda: service.check_service(settings),
+        "admin key": lambda: service.check_admin_key(settings),
+        "projections": lambda: service.check_projections(settings),
     }
     return list(await asyncio.gather(*(_made(part, check) for part, check in checks.items())))
 

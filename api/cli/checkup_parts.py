@@ -1,45 +1,31 @@
-"""What the service needs of other servers, and what it says of itself."""
+"""What the service needs of other servers."""
 
-import asyncio
+import os
 from datetime import UTC, datetime
-from http.client import HTTPException
 from typing import Any
 
-import msgspec
 import psycopg
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from adapters.embedded.connection import read_connection
 from adapters.postgres.migrate import shipped
+from api.address_rules import WITHOUT_REDIS
 from api.cli.addresses import place
-from api.cli.admin_key import advice, is_turned_away
-from api.cli.checkup import Finding, bad, good, warning
-from api.cli.client import ApiClient
+from api.cli.checkup import START, Finding, bad, good, warning
 from api.cli.data_directory import DataDirectory, read_text
-from api.cli.engine import EngineView
-from api.cli.output import decode
-from api.cli.problems import ServiceRefused, ServiceUnreachable
-from api.cli.service_address import DEFAULT_ADDRESS, find_service
 from api.engines import engine as open_engine
 from api.settings import Settings
 from domain.errors import EngineError
-from projections.queries import ProjectionStatus
 
 CONNECT_SECONDS = 5
 OLDEST_POSTGRES = 150_000
 OLDEST_ENGINE_API = (1, 41)
 CLOCK_SECONDS = 1.0
-LAG = 10_000
-START = "Start it: eulermaker up."
 STATE = """
 SELECT current_setting('server_version'), current_setting('server_version_num')::int,
     to_regclass('log.migrations') IS NOT NULL
 """
-
-
-class _Projections(msgspec.Struct, frozen=True, kw_only=True):
-    items: tuple[ProjectionStatus, ...]
 
 
 async def check_postgres(settings: Settings) -> Finding:
@@ -80,7 +66,7 @@ async def check_clock(settings: Settings) -> Finding:
 
 async def check_redis(settings: Settings) -> Finding:
     url = settings.redis.url
-    if url == "none":
+    if url == WITHOUT_REDIS:
         return warning("Redis", "none is wanted", "Limits and live logs are per process.")
     if not url:
         known = read_connection(settings.directory / "redis" / "url")
@@ -92,8 +78,9 @@ async def check_redis(settings: Settings) -> Finding:
     try:
         about: dict[str, Any] = await client.info("server")  # pyright: ignore[reportUnknownMemberType]
     except RedisError as error:
-        advice = "Correct REDIS_URL, or start that server." if settings.redis.url else START
-        return warning("Redis", _first_line(error), f"{advice} Meanwhile all answers continue.")
+        advice = "Correct REDIS_URL, or start that server" if settings.redis.url else START
+        found = f"{place(url)}: {_reason(error)}"
+        return warning("Redis", found, f"{advice}. Meanwhile all answers continue.")
     finally:
         await client.aclose()
     version = about.get("valkey_version") or about.get("redis_version")
@@ -116,21 +103,13 @@ async def check_docker(settings: Settings) -> Finding:
     return good("Docker", words)
 
 
-async def check_engine_binding(settings: Settings) -> Finding:
+async def engine_answers(settings: Settings) -> bool:
     try:
-        async with ApiClient(find_service(None, None, settings.directory)) as client:
-            found = decode(await client.get("/v1/engine", tries=1), EngineView)
-    except ServiceUnreachable:
-        return warning("engine binding", "the service does not run", START)
-    if found.bound is None:
-        return warning("engine binding", "no engine was reached yet", "See Docker.")
-    if found.foreign is not None:
-        return bad(
-            "engine binding",
-            f"{found.foreign} answers, not {found.bound}: nothing is done",
-            f"Correct DOCKER_HOST, or: eulermaker engine rebind {found.foreign.engine_id}",
-        )
-    return good("engine binding", f"bound to {found.bound}")
+        async with open_engine(settings) as engine:
+            await engine.identity()
+    except EngineError:
+        return False
+    return True
 
 
 async def check_base_image(settings: Settings) -> Finding:
@@ -149,50 +128,6 @@ def base_image_in_use(settings: Settings) -> str:
     """The service may have been started with another environment than ours, as by ops/up."""
     known = read_text(DataDirectory(settings.directory).base_image)
     return known or settings.builds.base_image
-
-
-async def check_service(settings: Settings) -> Finding:
-    try:
-        async with ApiClient(find_service(None, None, settings.directory)) as client:
-            await client.get("/readyz", tries=1)
-    except ServiceUnreachable as error:
-        return warning("service", str(error.reason), START)
-    except ServiceRefused as error:
-        return bad("service", error.message, f"See the logs in {settings.directory / 'logs'}.")
-    return good("service", f"ready on {client.url}")
-
-
-async def check_admin_key(settings: Settings) -> Finding:
-    directory = DataDirectory(settings.directory)
-    file, address = directory.admin_key, read_text(directory.server)
-    key = read_text(file)
-    if key is None:
-        return warning("admin key", f"{file} is not there", f"{START}, which makes a new one.")
-    try:
-        turned_away = await asyncio.to_thread(is_turned_away, address or DEFAULT_ADDRESS, key)
-    except (OSError, HTTPException):
-        return warning("admin key", "the service does not run", START)
-    if turned_away:
-        return bad("admin key", f"the service does not accept the one in {file}", advice(file))
-    return good("admin key", f"{file} is accepted")
-
-
-async def check_projections(settings: Settings) -> Finding:
-    try:
-        async with ApiClient(find_service(None, None, settings.directory)) as client:
-            found = decode(await client.get("/v1/projections", tries=1), _Projections)
-    except ServiceUnreachable:
-        return warning("projections", "the service does not run", START)
-    stuck = [each.name for each in found.items if each.active and each.error]
-    dead = sum(each.dead_letters for each in found.items if each.active)
-    lag = max((each.lag for each in found.items if each.active), default=0)
-    if stuck:
-        advice = "eulermaker projections list says why; rebuild them when that is solved."
-        return bad("projections", f"{', '.join(stuck)} stand still", advice)
-    if dead or lag > LAG:
-        advice = "eulermaker projections list"
-        return warning("projections", f"{dead} dead letters, at most {lag} events behind", advice)
-    return good("projections", f"at most {lag} events behind")
 
 
 def _database_url(settings: Settings) -> str | None:
@@ -221,6 +156,13 @@ async def _missing_migrations(
     rows = await (await connection.execute(b"SELECT number FROM log.migrations")).fetchall()
     applied = {number for (number,) in rows}
     return [each.name for each in shipped() if each.number not in applied]
+
+
+def _reason(error: RedisError) -> str:
+    cause = error.__context__
+    if isinstance(cause, OSError) and cause.errno and cause.errno > 0:
+        return os.strerror(cause.errno).lower()
+    return _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

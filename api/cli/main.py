@@ -34,11 +34,13 @@ cli = LazyGroup(
     help_text="Runs containers and builds RPM packages and images, and can prove what happened.",
     commands_at=COMMANDS,
 )
+# 1 and 2, click's own, are outcomes of a build.
+click.ClickException.exit_code = exits.REFUSED
+click.UsageError.exit_code = exits.USAGE
 click.version_option(package_name="eulermaker", prog_name="eulermaker")(cli)
 
 
 def main() -> None:
-    click.UsageError.exit_code = exits.USAGE  # 2 is the outcome of a build
     try:
         cli(prog_name="eulermaker")
     except BrokenPipeError:  # the reader of our output has seen enough

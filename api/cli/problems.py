@@ -51,6 +51,12 @@ class NotNow(ServiceRefused):
     exit_code = exits.UNAVAILABLE
 
 
+class DatabaseUnavailable(click.ClickException):
+    """It may answer another time."""
+
+    exit_code = exits.UNAVAILABLE
+
+
 class ServiceUnreachable(click.ClickException):
     exit_code = exits.UNAVAILABLE
 

@@ -38,15 +38,16 @@ async def wait_until_ready(address: str, directory: DataDirectory) -> None:
         if waits_for.keys() == {ENGINE_PART}:
             say(f"    When last asked, {waits_for[ENGINE_PART]}")
             return
+        missing = _in_words(waits_for) or answer
         waited = loop.time() - began
         if waited > READY_SECONDS:
             raise NotReady(
-                f"The service is not ready after {waited:.0f} s. It says: {answer}"
+                f"The service is not ready after {waited:.0f} s: {missing}."
                 f" Its logs are in {directory.path / 'logs'}."
             )
-        if waited > PATIENCE_SECONDS and answer != told:
-            told = answer
-            say(f"    waiting: {answer}")
+        if waited > PATIENCE_SECONDS and missing != told:
+            told = missing
+            say(f"    The service is starting; waiting for it: {missing} ...")
         await asyncio.sleep(PAUSE_SECONDS)
 
 
@@ -57,6 +58,11 @@ def _waits_for(answer: str) -> dict[str, str]:
         return {}
 
 
+def _in_words(waits_for: dict[str, str]) -> str:
+    parts = ", ".join(f"{part} ({why})" for part, why in waits_for.items())
+    return f"it lacks {parts}" if parts else ""
+
+
 def _ask(address: str) -> tuple[int, str]:
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ASK_SECONDS)
@@ -64,7 +70,7 @@ def _ask(address: str) -> tuple[int, str]:
         connection.request("GET", "/readyz")
         response = connection.getresponse()
         return response.status, response.read(10_000).decode(errors="replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        return 0, f"nothing answers on {address} yet ({error})."
+    except (OSError, http.client.HTTPException):
+        return 0, f"{address} does not answer yet"
     finally:
         connection.close()

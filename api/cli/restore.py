@@ -1,6 +1,7 @@
 """`eulermaker restore`: a backup into an empty database; the log then says where it forked."""
 
 import asyncio
+import shlex
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -45,7 +46,10 @@ def restore(*, directory: Path, data_dir: Path, as_json: bool) -> None:
                 progress("Restore", shown=not as_json) as advance,
             ):
                 receipt = _restore(url, settings, directory, manifest, advance)
-    except (EmbeddedServerError, MigrationError, NotEmpty) as error:
+    except NotEmpty as error:
+        advice = "Name a new --data-dir, or an empty database with DATABASE_URL."
+        raise click.ClickException(f"{error} {advice}") from error
+    except (EmbeddedServerError, MigrationError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         output.show_struct(receipt)
@@ -53,10 +57,11 @@ def restore(*, directory: Path, data_dir: Path, as_json: bool) -> None:
     head = manifest.database.head
     click.echo(f"Restored: {head.position} events, the chain is whole.")
     click.echo(f"Position {receipt.last_position} says that this log forked at {head.position}.")
-    click.echo("Start the service now (`eulermaker up`): it rebuilds the read models.")
-    click.echo(
-        "On another engine than before it does nothing until you say: eulermaker engine show"
-    )
+    click.echo("Keep the original stopped: both would look after the same containers.")
+    click.echo("Start the service here, which rebuilds the read models:")
+    click.echo(f"  eulermaker up --data-dir {shlex.quote(str(data_dir))}")
+    click.echo("If another engine answers than before, nothing is done to it until you decide:")
+    click.echo("  eulermaker engine show")
 
 
 def _restore(

@@ -30,6 +30,7 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
     from adapters.storage.keys import KeyFileError
     from api.cli.local_database import load_settings, owner_database
     from api.cli.output import show_struct
+    from api.cli.problems import DatabaseUnavailable
     from api.cli.progress import progress
     from domain.errors import SecretUnreadable, StoreUnavailable
 
@@ -43,7 +44,7 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
             " the same command goes on from here."
         ) from error
     except StoreUnavailable as error:
-        raise click.ClickException(
+        raise DatabaseUnavailable(
             f"{error}. Nothing is lost: the same command goes on from here. For a moment it must"
             " have the secrets to itself, so let a backup come to its end first."
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 from adapters.embedded import EmbeddedPostgres, EmbeddedRedis
 from adapters.embedded.supervisor import EmbeddedServer
+from api.address_rules import WITHOUT_REDIS
 from api.cli.addresses import place, with_login
 from api.cli.admin_key import advice, is_turned_away
 from api.cli.data_directory import DataDirectory, ensure_secret, read_text, write_private
@@ -24,7 +25,6 @@ SERVICE_USER = "eulermaker_service"
 DATABASE_URL = "DATABASE_URL"
 SERVICE_URL = "EULERMAKER_DATABASE_SERVICE_URL"
 REDIS_URL = "REDIS_URL"
-WITHOUT_REDIS = "none"
 
 
 class Service:

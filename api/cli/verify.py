@@ -11,6 +11,7 @@ import msgspec
 from api.cli.checkpoint_file import read_checkpoint
 from api.cli.options import data_dir_option, json_option
 from api.cli.output import show_struct
+from api.cli.problems import DatabaseUnavailable
 from api.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def verify(
         try:
             report = asyncio.run(walk(url, head, shown=not as_json))
         except StoreUnavailable as error:
-            raise click.ClickException(str(error)) from error
+            raise DatabaseUnavailable(str(error)) from error
     if as_json:
         show_struct(_Result.of(report))
     else:

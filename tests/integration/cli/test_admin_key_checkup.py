@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from api.cli.checkup import Verdict
-from api.cli.checkup_parts import check_admin_key
+from api.cli.checkup_service import check_admin_key
 from api.cli.data_directory import DataDirectory, write_private
 from api.settings import Settings
 from domain.access.commands import RevokeKey

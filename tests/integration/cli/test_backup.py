@@ -11,6 +11,7 @@ import pytest
 from adapters.postgres.log_store import INLINE_BYTES
 from adapters.postgres.secret_vault import EncryptedVault
 from adapters.storage.keys import load_key, load_or_create_key
+from api.cli import exits
 from api.cli.backup_files import copy_tree
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
@@ -117,6 +118,17 @@ def test_logs_of_several_mebibytes_and_secrets_come_back_as_they_were(
     elsewhere.do(body)
 
 
+def test_what_to_type_after_a_restore_names_its_directory(
+    original: Original, elsewhere: Place
+) -> None:
+    said = elsewhere.run("restore", original.backup).output
+    assert "Keep the original stopped" in said
+    assert f"eulermaker up --data-dir {elsewhere.settings.directory}" in said
+    again = elsewhere.run("restore", original.backup)
+    assert again.exit_code == exits.REFUSED
+    assert "Name a new --data-dir" in again.output
+
+
 def _first_file(directory: Path) -> Path:
     return next(path for path in sorted(directory.rglob("*")) if path.is_file())
 
@@ -178,7 +190,7 @@ def test_a_damaged_backup_is_refused_and_nothing_of_it_gets_into_the_database(
     shutil.copytree(original.backup, copy)
     damage(copy)
     refused = elsewhere.run("restore", copy)
-    assert refused.exit_code == 1
+    assert refused.exit_code == exits.REFUSED
     assert words in refused.output
     assert "Traceback" not in refused.output
     restored = elsewhere.run("restore", original.backup)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.cli import exits
 from domain.builds.commands import SubmitBuild
 from domain.builds.spec import BuildSpec, RpmSource, SourceFile
 from domain.event import DEFAULT_TENANT
@@ -83,6 +84,6 @@ def test_the_content_of_another_log_is_left_alone(place: Place, database: Databa
     with database.as_owner() as connection:
         connection.execute("UPDATE work.installation SET id = 'another'")
     refused = place.run("blobs", "collect")
-    assert refused.exit_code == 1
+    assert refused.exit_code == exits.REFUSED
     assert "another installation's log" in refused.output
     assert _left(place, digests) == set(digests)

@@ -8,6 +8,7 @@ import pytest
 from adapters.postgres.secret_vault import EncryptedVault
 from adapters.postgres.table_copies import snapshot
 from adapters.storage.keys import load_key, load_or_create_key
+from api.cli import exits
 from tests.integration.cli.support import Parts, Place
 from tests.support.postgres import Database
 
@@ -56,7 +57,7 @@ def test_a_rotation_beside_a_backup_says_how_it_goes_on(place: Place, database: 
     reference = _put(place)
     with snapshot(database.owner_url):
         refused = place.run("secrets", "rotate")
-    assert refused.exit_code == 1
+    assert refused.exit_code == exits.UNAVAILABLE
     assert "the same command goes on from here" in refused.output
     _check(place, reference)
     assert place.run("secrets", "rotate").exit_code == 0
@@ -65,5 +66,5 @@ def test_a_rotation_beside_a_backup_says_how_it_goes_on(place: Place, database: 
 def test_without_a_key_file_there_is_nothing_to_rotate(place: Place) -> None:
     place.settings.key_file.unlink()
     refused = place.run("secrets", "rotate")
-    assert refused.exit_code == 1
+    assert refused.exit_code == exits.REFUSED
     assert str(place.settings.key_file) in refused.output

@@ -71,6 +71,8 @@ def test_an_unknown_read_model_is_no_aggregate() -> None:
     async def story(service: Service) -> None:
         response = await service.call("POST", "/v1/projections/none/switch", {"version": 2})
         assert await problem(response) == (404, "unknown-id")
+        detail = (await response.json())["detail"]
+        assert detail.endswith("Known are containers, builds, audit, statistics, keys.")
         assert await recorded(service, "none") == []
 
     run(story)

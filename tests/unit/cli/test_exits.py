@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from adapters.embedded import own_data_directory
 from api.cli import exits
 from api.cli.build_follow import OUTCOMES
 from api.cli.main import cli, main
@@ -34,6 +35,24 @@ def test_a_file_that_cannot_be_written_is_one_sentence(
         main()
     assert ended.value.code == exits.IO_ERROR
     assert capsys.readouterr().err == f"Error: {tmp_path}/file/x: Not a directory.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["up"], "Stop that one first"),
+        (["restore", "."], "is no finished backup"),
+        (["backup", "x"], "There is no database in"),
+    ],
+)
+def test_what_is_refused_here_is_never_taken_for_a_failed_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with own_data_directory(tmp_path):
+        refused = CliRunner().invoke(cli, [*arguments, "--data-dir", str(tmp_path)])
+    assert refused.exit_code == exits.REFUSED
+    assert said in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ def test_a_password_is_never_part_of_a_shown_address() -> None:
     assert place("postgresql://me:secret@db.example:5433/x") == "db.example:5433"
 
 
+def test_each_of_several_hosts_is_part_of_a_shown_address() -> None:
+    assert place("postgresql://me:secret@one:5432,[::1]:5433/x") == "one:5432,[::1]:5433"
+
+
 def test_another_login_keeps_the_rest_of_the_address() -> None:
     url = with_login("postgresql://me:a%40b@db:5433/x?sslmode=require", "svc", "p@ss")
     assert url == "postgresql://svc:p%40ss@db:5433/x?sslmode=require"

@@ -13,6 +13,7 @@ import pytest
 from api.cli import readiness
 from api.cli.data_directory import DataDirectory
 from api.readiness import ENGINE_PART
+from tests.acceptance.cli_support import free_port
 
 
 @contextmanager
@@ -54,3 +55,26 @@ def test_whatever_else_is_missing_is_waited_for(
     monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
     with pytest.raises(readiness.NotReady, match="no server answers"):
         _wait({ENGINE_PART: "another", "the event log": "no server answers"}, tmp_path)
+
+
+def test_a_service_that_is_starting_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
+    address = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(readiness.NotReady, match=f"not ready after 0 s: {address} does not answer"):
+        asyncio.run(readiness.wait_until_ready(address, DataDirectory(tmp_path)))
+    said = "".join(capsys.readouterr())
+    assert f"The service is starting; waiting for it: {address} does not answer yet" in said
+
+
+def test_what_a_starting_service_waits_for_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(readiness, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(readiness, "READY_SECONDS", 0.1)
+    with pytest.raises(readiness.NotReady):
+        _wait({"the event log": "no server answers"}, tmp_path)
+    said = "".join(capsys.readouterr())
+    assert "waiting for it: it lacks the event log (no server answers)" in said
