@@ -23,7 +23,7 @@ SPEC = "/v1/containers"
         (b"{", 400, "malformed-json", ""),
         (b"\xff", 400, "malformed-json", ""),
         (b'"\\ud800"', 400, "malformed-json", ""),
-        (b"[" * 100_000, 400, "wrong-type", "$"),
+        (b"[" * 100_000, 400, "malformed-json", ""),
         ([], 400, "wrong-type", "$"),
         ({}, 400, "missing-field", "$"),
         ({"spec": CONTAINER, "strat": True}, 400, "unknown-field", "$"),
@@ -69,6 +69,27 @@ def test_a_bad_container_request(body: Any, status: int, name: str, path: str) -
         assert await problem(response) == (status, name)
         assert (await response.json()).get("path", "") == path
         assert service.store.position == before
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b'{"specc": {}', "it ends too early, at byte 12"),
+        (b'{"specc": {}} x', "trailing characters (byte 15)"),
+        (b'{"specc": {},}', "trailing comma in object (byte 13)"),
+        (b'{"specc": "\xff"}', "byte 11 is no UTF-8"),
+        (b'{"spec": {}} x', "trailing characters (byte 14)"),
+        (b'{"specc": ' + b"[" * 100_000, "it is nested too deeply"),
+    ],
+)
+def test_what_is_no_json_is_told_as_such_whatever_its_fields(body: bytes, place: str) -> None:
+    async def story(service: Service) -> None:
+        response = await service.call("POST", SPEC, body)
+        assert await problem(response) == (400, "malformed-json")
+        detail = (await response.json())["detail"]
+        assert detail == f"The body is no valid JSON: {place}. Correct it."
 
     run(story)
 
