@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from api.cli import output
-from api.cli.build_details import show_build
+from api.cli.build_details import ended_after, show_build
 from api.cli.build_fetch import fetch_artifacts, read_artifacts
 from api.cli.build_follow import follow_build, interrupted_follow
 from api.cli.build_log import show_log
@@ -42,14 +42,14 @@ build.add_command(submit)
 async def list_builds(
     client: ApiClient, *, phase: str | None, name: str | None, limit: int, as_json: bool
 ) -> None:
-    """List builds, the newest first."""
+    """List builds, the newest first; ENDED AFTER counts from the submission."""
     query = {"phase": phase, "name": name}
     rows = await read_pages(client, "/v1/builds", BuildRow, query, limit=limit)
     if as_json:
         output.show_rows(rows)
         return
     output.show_table(
-        ("BUILD", "NAME", "KIND", "PHASE", "PACKAGE", "SUBMITTED", "TOOK"),
+        ("BUILD", "NAME", "KIND", "PHASE", "PACKAGE", "SUBMITTED", "ENDED AFTER"),
         (
             (
                 row.build_id,
@@ -58,7 +58,7 @@ async def list_builds(
                 row.phase,
                 row.package,
                 output.moment(row.created_at),
-                output.took(row.started_at, row.ended_at),
+                ended_after(row),
             )
             for row in rows
         ),
