@@ -73,7 +73,8 @@ async def show(client: ApiClient, *, build: str, as_of: str | None, as_json: boo
     """Show a build: attempts, steps, artifacts, failure."""
     build_id = await find_build(client, build)
     if as_json or as_of:
-        output.show_json(await client.get(f"/v1/builds/{build_id}", {"as_of": as_of}))
+        document = await client.get(f"/v1/builds/{build_id}", {"as_of": as_of})
+        output.show_identified(build_id, document)
         return
     found = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
     show_build(found.value)
@@ -125,11 +126,10 @@ async def log(
 async def artifacts(client: ApiClient, *, build: str, attempt: int | None, as_json: bool) -> None:
     """List what a build made."""
     build_id = await find_build(client, build)
-    if as_json:
-        path = f"/v1/builds/{build_id}/artifacts"
-        output.show_json(await client.get(path, {"attempt": attempt}))
-        return
     found = await read_artifacts(client, build_id, attempt=attempt)
+    if as_json:
+        output.show_rows(found)
+        return
     output.show_table(
         ("NAME", "KIND", "SIZE", "DIGEST"),
         ((one.name, one.kind, output.size(one.size), one.digest) for one in found),

@@ -77,9 +77,10 @@ async def list_containers(
 @client_command
 async def show(client: ApiClient, *, container: str, as_of: str | None, as_json: bool) -> None:
     """Show a container."""
-    path = f"/v1/containers/{await find_container(client, container)}"
+    container_id = await find_container(client, container)
+    path = f"/v1/containers/{container_id}"
     if as_json or as_of:
-        output.show_json(await client.get(path, {"as_of": as_of}))
+        output.show_identified(container_id, await client.get(path, {"as_of": as_of}))
         return
     found = (await client.read(path, Answer[ContainerDetails])).value
     output.show_fields(_fields(found))

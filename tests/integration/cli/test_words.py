@@ -3,6 +3,7 @@
 import asyncio
 
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from api.cli import exits
 from api.cli.main import cli
@@ -18,7 +19,8 @@ WEB = c.ContainerRequested(container_id="c1", spec=ContainerSpec(image="web:1", 
 async def command(service: Service, *arguments: str, role: Role = Role.ADMIN) -> Result:
     url = str(service.client.make_url("")).rstrip("/")
     runner = CliRunner(env={"EULERMAKER_URL": url, "EULERMAKER_KEY": service.keys[role]})
-    return await asyncio.to_thread(runner.invoke, cli, arguments)
+    with capture_logs():  # the service's own would be taken for what the command printed
+        return await asyncio.to_thread(runner.invoke, cli, arguments)
 
 
 def test_a_container_that_is_removed_need_not_be_stopped_first() -> None:
