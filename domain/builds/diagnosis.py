@@ -159,7 +159,7 @@ def _package_failure(step: Step, exit_code: int, log: StepLog) -> Diagnosis:
     phase = _phase(log)
     where = phase or str(step)
     how = f"died of signal {exit_code - _SIGNALLED}" if exit_code > _SIGNALLED else "failed"
-    cause = _cause(log, phase).strip()
+    cause = _cause(log, phase).strip().removeprefix("error: ")
     if _NETWORK.search(cause):
         cause += ". Builds have no network: add the file to the sources."
     return Diagnosis(user_fault=True, reason=f"{where} {how}: {cause}", phase=phase)
