@@ -52,6 +52,8 @@ async def stop(
 ) -> None:
     """Stop a container; kill it after the grace."""
     await _operate(client, container, "stop", {"grace_seconds": grace_seconds}, as_json=as_json)
+    if not as_json:
+        click.echo("It may go on running until its grace ends; then it is killed.")
 
 
 @click.command("restart")

@@ -103,10 +103,17 @@ def _fields(found: ContainerDetails) -> tuple[tuple[str, object], ...]:
         ("Finished", output.moment(found.finished_at)),
         ("Memory", output.size(limits.memory_bytes)),
         ("Processors", limits.cpu_millis / 1000),
+        ("Processes", f"{limits.pids} at most"),
+        ("Secrets", _secrets(found)),
         ("Network", found.spec.network),
         ("Policy", f"{found.policy.profile} {found.policy.version}"),
         ("In the engine", found.engine_name),
     )
+
+
+def _secrets(found: ContainerDetails) -> str:
+    names = ", ".join(secret.name for secret in found.spec.secrets)
+    return f"{names} (erased)" if names and found.secrets_erased else names
 
 
 @container.command("log")

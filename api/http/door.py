@@ -53,7 +53,8 @@ class Visitor:
             await self._record_denial(principal, route.permission)
             raise e.Rejected(
                 e.FORBIDDEN,
-                f"The role {principal.role} lacks {route.permission}. Use another key.",
+                f"The role {principal.role} lacks {route.permission}, which"
+                f" {_roles_with(route.permission)}. Use a key of such a role.",
                 permission=route.permission.value,
             )
         return principal
@@ -139,6 +140,11 @@ class Visitor:
             source_address=self._address,
         )
         await self._parts.handler.handle(command, context)
+
+
+def _roles_with(permission: Permission) -> str:
+    roles = [role.value for role in Role if permits(role, permission)]
+    return f"{', '.join(roles)} {'has' if len(roles) == 1 else 'have'}"
 
 
 def network(address: str) -> str:

@@ -62,13 +62,14 @@ async def state_as_of(
     call: Call[OneQuery, Any], aggregate: Aggregate, identifier: str, as_of: str
 ) -> AsOf[Any]:
     until = await _moment(call, as_of)
-    state, last = None, None
+    state, last, later = None, None, None
     async for recorded in stream_of(call.parts.store, call.tenant, aggregate.stream(identifier)):
         if _is_after(recorded, until):
+            later = recorded
             break
         state, last = fold(aggregate, state, recorded), recorded
     if last is None:
-        raise e.Rejected(e.UNKNOWN_ID, f"There was no {aggregate.stream(identifier)} then.")
+        raise e.Rejected(e.UNKNOWN_ID, _never_or_not_yet(f"{aggregate.prefix} {identifier}", later))
     return AsOf(
         position=last.position, recorded_at=last.recorded_at, version=last.version, state=state
     )
@@ -116,6 +117,13 @@ async def _moment(call: Call[OneQuery, Any], as_of: str) -> int | datetime:
     if moment > call.parts.clock.now():
         raise e.Rejected(e.FUTURE_POSITION, f"{as_of} is still to come.")
     return moment
+
+
+def _never_or_not_yet(what: str, first: RecordedEvent | None) -> str:
+    if first is None:
+        return f"There is no {what}. List what exists."
+    began = first.recorded_at.isoformat()
+    return f"There was no {what} yet: it begins at position {first.position}, at {began}."
 
 
 def _is_after(recorded: RecordedEvent, until: int | datetime) -> bool:
