@@ -10,10 +10,10 @@ from api.http import errors as e
 from api.http.auth import Principal
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
-from api.http.event_filter import EventFilter
+from api.http.event_filter import EventFilter, known_types, possible_stream
 from api.http.event_views import EventView, HistoryView, history_view, view
 from api.http.pages import Items
-from api.http.queries import PageSize, Position, Text, fold, stream_of
+from api.http.queries import PageSize, Position, Text, check_reached, fold, stream_of
 from domain.access.roles import Permission, permits
 from domain.application.aggregates import BUILDS, CONTAINERS, Aggregate
 from domain.event import RecordedEvent
@@ -40,10 +40,11 @@ class EventsQuery(
     ticket: Text | None = None
 
     def filter(self, principal: Principal) -> EventFilter:
+        """Raises Rejected where no event could ever match: nobody is to wait for a typo."""
         return EventFilter(
             tenant=principal.tenant,
-            types=frozenset(filter(None, (self.types or "").split(","))),
-            stream=self.stream,
+            types=known_types(self.types or ""),
+            stream=None if self.stream is None else possible_stream(self.stream),
             actor=self.actor,
             audit=permits(principal.role, Permission.READ_AUDIT),
         )
@@ -100,6 +101,7 @@ async def page_of_events(call: Call[EventsQuery, Nothing]) -> Answered[EventPage
     wanted = call.query.filter(call.principal)
     found = Items[EventView](call.query.limit)
     position, end = call.query.start or 0, (await call.parts.store.head()).position
+    check_reached(position, end)
     last = min(end, position + MAX_SCANNED)
     while position < last and not found.are_enough():
         page = await call.parts.store.read_log(position, limit=SCAN_PAGE, tenant=call.tenant)

@@ -101,8 +101,7 @@ def fold(aggregate: Aggregate, state: Any, recorded: RecordedEvent) -> Any:
 async def _moment(call: Call[OneQuery, Any], as_of: str) -> int | datetime:
     if POSITION.fullmatch(as_of):
         position = int(as_of)
-        if position > (await call.parts.store.head()).position:
-            raise e.Rejected(e.FUTURE_POSITION, f"The log has not reached position {as_of} yet.")
+        check_reached(position, (await call.parts.store.head()).position)
         return position
     try:
         moment = msgspec.convert(as_of.replace(" ", "+"), datetime)
@@ -117,6 +116,13 @@ async def _moment(call: Call[OneQuery, Any], as_of: str) -> int | datetime:
     if moment > call.parts.clock.now():
         raise e.Rejected(e.FUTURE_POSITION, f"{as_of} is still to come.")
     return moment
+
+
+def check_reached(position: int, end: int) -> None:
+    if position > end:
+        raise e.Rejected(
+            e.FUTURE_POSITION, f"The log has not reached position {position} yet: it ends at {end}."
+        )
 
 
 def _never_or_not_yet(what: str, first: RecordedEvent | None) -> str:

@@ -155,7 +155,7 @@ def test_an_idle_client_is_told_where_the_log_is(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.05)
 
     async def story(service: Service) -> None:
-        path = "/v1/events?types=Nothing"
+        path = "/v1/events?types=LogRestored"
         async with service.client.ws_connect(path, headers=service.headers()) as socket:
             accepted = await service.a_build()
             while (await socket.receive_json())["position"] != accepted["position"]:

@@ -123,6 +123,7 @@ def test_what_is_no_json_is_told_as_such_whatever_its_fields(body: bytes, place:
         ("GET", "/v1/builds?phase=happy", 400, "illegal-value"),
         ("GET", "/v1/audit?since=yesterday", 400, "illegal-value"),
         ("GET", "/v1/builds/none?as_of=yesterday", 400, "illegal-value"),
+        ("GET", "/v1/events?from=1000000", 422, "future-position"),
         ("GET", "/v1/builds?min_position=1000000", 503, "projection-behind"),
         ("GET", "/v1/builds/none?as_of=1000000", 422, "future-position"),
         ("GET", "/v1/builds/none?as_of=2999-01-01T00:00:00Z", 422, "future-position"),
@@ -131,6 +132,36 @@ def test_what_is_no_json_is_told_as_such_whatever_its_fields(body: bytes, place:
 def test_a_bad_address_or_query(method: str, path: str, status: int, name: str) -> None:
     async def story(service: Service) -> None:
         assert await problem(await service.call(method, path)) == (status, name)
+
+    run(story)
+
+
+@pytest.mark.parametrize("upgrade", [{}, {"Connection": "Upgrade", "Upgrade": "websocket"}])
+@pytest.mark.parametrize(
+    ("query", "path", "detail"),
+    [
+        (
+            "types=KeyCreated,ContainerPausd",
+            "$.types",
+            "There is no event type ContainerPausd. Did you mean ContainerPaused?",
+        ),
+        ("types=x", "$.types", "There is no event type x."),
+        (
+            "stream=web",
+            "$.stream",
+            "There is no stream web. Streams are called by kind and id, like container-…;",
+        ),
+    ],
+)
+def test_events_that_there_cannot_be_are_not_waited_for(
+    query: str, path: str, detail: str, upgrade: dict[str, str]
+) -> None:
+    async def story(service: Service) -> None:
+        response = await service.call("GET", f"/v1/events?{query}", headers=upgrade)
+        assert await problem(response) == (400, "illegal-value")
+        body = await response.json()
+        assert body["path"] == path
+        assert body["detail"].startswith(detail)
 
     run(story)
 
