@@ -10,10 +10,11 @@ from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
 from api.http import errors as e
-from api.http.known_fields import known_fields
+from api.http.known import known_fields, known_values
 
 Wanted = TypeVar("Wanted")
 
+UNKNOWN = "Object contains unknown field "
 _PLACE = re.compile(r" - at (?P<path>.*)$")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -87,15 +88,17 @@ def invalid(error: msgspec.ValidationError, wanted: Any) -> e.Rejected:
     kind = _kind(what, path)
     if kind is e.UNKNOWN_FIELD:
         inside = f"in `{path[2:]}`" if place else "here"
-        field = what.removeprefix("Object contains unknown field ")
+        field = what.removeprefix(UNKNOWN)
         words = f"There is no field {field} {inside}. Known: {known_fields(wanted, path)}."
     else:
         words = f"{what} (at {path})." if place else f"{what}."
+        if "Invalid " in what and (known := known_values(wanted, path)):
+            words += f" Known: {known}."
     return e.Rejected(kind, f"{words} Correct it.", path=path)
 
 
 def _kind(what: str, path: str) -> e.ProblemType:
-    if "unknown field" in what:
+    if what.startswith(UNKNOWN):
         return e.UNKNOWN_FIELD
     if "missing required field" in what:
         return e.MISSING_FIELD

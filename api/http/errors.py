@@ -163,7 +163,7 @@ def _of_framework(error: web.HTTPException) -> Rejected | None:
         return Rejected(UNKNOWN_ROUTE, "There is nothing here. /v1/openapi.json lists what is.")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return Rejected(METHOD_NOT_ALLOWED, f"{error.method} is not known here, but {allowed} is.")
+        return Rejected(METHOD_NOT_ALLOWED, f"{error.method} is not known here. Known: {allowed}.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return Rejected(BODY_TOO_LARGE, "Send at most 1 MiB of JSON; files go to /v1/blobs.")
     if isinstance(error, web.HTTPClientError):

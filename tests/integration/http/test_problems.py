@@ -136,6 +136,14 @@ def test_a_bad_address_or_query(method: str, path: str, status: int, name: str) 
     run(story)
 
 
+def test_what_cannot_be_an_id_is_told_as_what_it_is_not() -> None:
+    async def story(service: Service) -> None:
+        response = await service.call("GET", "/v1/containers/my%20web")
+        assert (await response.json())["detail"].startswith("There is no container 'my web'.")
+
+    run(story)
+
+
 @pytest.mark.parametrize("upgrade", [{}, {"Connection": "Upgrade", "Upgrade": "websocket"}])
 @pytest.mark.parametrize(
     ("query", "path", "detail"),
@@ -232,6 +240,8 @@ def test_a_method_that_an_address_does_not_know_is_answered_with_those_it_does()
         response = await service.call("PUT", "/v1/builds")
         assert await problem(response) == (405, "method-not-allowed")
         assert response.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+        detail = (await response.json())["detail"]
+        assert detail == "PUT is not known here. Known: GET, HEAD, POST."
 
     run(story)
 

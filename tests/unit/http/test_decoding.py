@@ -3,6 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.http.builds import BuildsQuery
 from api.http.decoding import Nothing, decode_query, invalid
 from api.http.errors import Rejected
 from domain.builds.spec import BuildSpec
@@ -64,6 +65,21 @@ def test_what_does_not_fit_is_named_with_its_place(body: bytes, name: str, path:
         ),
         (Nothing, {"force": 1}, "There is no field `force` here. Known: none."),
         (ContainerSpec, {"name": "a"}, "Object missing required field `image`. Correct it."),
+        (
+            BuildSpec,
+            {"name": "a", "source": {"type": "deb"}},
+            "Invalid value 'deb' (at $.source.type). Known: rpm, image. Correct it.",
+        ),
+        (
+            ContainerSpec,
+            {"network": "host"},
+            "Invalid enum value 'host' (at $.network). Known: isolated, none. Correct it.",
+        ),
+        (
+            BuildsQuery,
+            {"phase": "happy"},
+            "Invalid enum value 'happy' (at $.phase). Known: submitted, ",
+        ),
     ],
 )
 def test_words_name_the_place_and_what_is_known_there(
