@@ -62,14 +62,15 @@ async def state_as_of(
     call: Call[OneQuery, Any], aggregate: Aggregate, identifier: str, as_of: str
 ) -> AsOf[Any]:
     until = await _moment(call, as_of)
-    state, last, later = None, None, None
+    state, last = None, None
     async for recorded in stream_of(call.parts.store, call.tenant, aggregate.stream(identifier)):
         if _is_after(recorded, until):
-            later = recorded
+            if last is None:
+                raise _not_yet(f"{aggregate.prefix} {identifier}", recorded)
             break
         state, last = fold(aggregate, state, recorded), recorded
     if last is None:
-        raise e.Rejected(e.UNKNOWN_ID, _never_or_not_yet(f"{aggregate.prefix} {identifier}", later))
+        raise unknown(aggregate, identifier)
     return AsOf(
         position=last.position, recorded_at=last.recorded_at, version=last.version, state=state
     )
@@ -125,11 +126,15 @@ def check_reached(position: int, end: int) -> None:
         )
 
 
-def _never_or_not_yet(what: str, first: RecordedEvent | None) -> str:
-    if first is None:
-        return f"There is no {what}. List what exists."
-    began = first.recorded_at.isoformat()
-    return f"There was no {what} yet: it begins at position {first.position}, at {began}."
+def _not_yet(what: str, first: RecordedEvent) -> e.Rejected:
+    begin = f"it begins at position {first.position}, at {first.recorded_at.isoformat()}"
+    return e.Rejected(e.UNKNOWN_ID, f"There was no {what} yet: {begin}.")
+
+
+def unknown(aggregate: Aggregate, identifier: str) -> e.Rejected:
+    return e.Rejected(
+        e.UNKNOWN_ID, f"There is no {aggregate.prefix} {identifier}. List what exists."
+    )
 
 
 def _is_after(recorded: RecordedEvent, until: int | datetime) -> bool:

@@ -79,7 +79,7 @@ def _check(command: c.ContainerUserCommand, state: Container) -> None:
     if state.status in allowed:
         return
     words = _words(type(command).__name__)
-    takes = f"to {_deed(words)}, it must be {' or '.join(sorted(allowed))}."
+    takes = f"to {_deed(words)}, it must be {_either(sorted(allowed))}."
     raise Refusal(
         rule=f"{'-'.join(words)}-needs-{'-or-'.join(sorted(allowed))}",
         state=state.status,
@@ -95,6 +95,11 @@ def _words(name: str) -> list[str]:
 def _deed(words: list[str]) -> str:
     """`pause it`, `change its limits`."""
     return " ".join(words).replace("container limits", "its limits").replace("container", "it")
+
+
+def _either(names: list[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _intend(command: c.ContainerUserCommand, state: Container) -> Events:

@@ -102,6 +102,7 @@ def test_what_is_no_json_is_told_as_such_whatever_its_fields(body: bytes, place:
         ("GET", "/v1/builds/none", 404, "unknown-id"),
         ("GET", "/v1/builds/%00", 404, "unknown-id"),
         ("GET", "/v1/builds/none/history", 404, "unknown-id"),
+        ("GET", "/v1/builds/none/history?after_version=7", 404, "unknown-id"),
         ("GET", "/v1/builds/none/replay", 404, "unknown-id"),
         ("GET", "/v1/builds/none/log", 404, "unknown-id"),
         ("GET", "/v1/builds/none/artifacts", 404, "unknown-id"),
@@ -254,6 +255,7 @@ def test_a_command_id_that_was_used_for_something_else() -> None:
             "POST", SPEC, body, headers={"Idempotency-Key": "container-1"}
         )
         assert await problem(response) == (422, "command-id-reused")
+        assert (await response.json())["detail"].startswith("This Idempotency-Key was used for")
 
     run(story)
 

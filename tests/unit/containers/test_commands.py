@@ -71,9 +71,13 @@ def test_a_command_is_an_intent_or_a_refusal_that_names_rule_and_state(
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
-        (START, S.RUNNING, "to start it, it must be created or failed or stopped."),
+        (START, S.RUNNING, "to start it, it must be created, failed or stopped."),
         (PAUSE, S.STOPPED, "to pause it, it must be running."),
-        (LIMIT, S.STARTING, "to change its limits, it must be created or paused or running or st"),
+        (
+            LIMIT,
+            S.STARTING,
+            "to change its limits, it must be created, paused, running or stopped.",
+        ),
         (STOP, S.REMOVED, "only its history stays."),
         (FORCE, S.REMOVING, "only its history stays."),
     ],
