@@ -6,14 +6,20 @@ import click
 
 from api.cli import output
 from domain.builds.state import Phase
-from projections.build_rows import Attempt, BuildDetails, Failure, LogSummary
+from projections.build_rows import Attempt, BuildDetails, BuildRow, Failure, LogSummary
 
 SHOWN_LINES = 20
 _LACKING_SOURCE = re.compile(r"Bad (?:file|source): \S*/SOURCES/(\S+): No such file")
 FAULTS = {"user": "the package's fault", "system": "the system's fault"}
 
 
+def ended_after(build: BuildRow) -> str:
+    """Since its submission, over all attempts: what whoever waits for it has waited."""
+    return output.took(build.created_at, build.ended_at)
+
+
 def show_build(build: BuildDetails) -> None:
+    ended = ended_after(build)
     output.show_fields(
         (
             ("Build", build.build_id),
@@ -23,7 +29,7 @@ def show_build(build: BuildDetails) -> None:
             ("Package", build.package),
             ("Base image", build.base_image if build.kind == "rpm" else None),
             ("Submitted", f"{output.moment(build.created_at)} by {build.created_by}"),
-            ("Took", output.took(build.started_at, build.ended_at)),
+            ("Ended after", ended and f"{ended} since it was submitted"),
         )
     )
     for attempt in build.attempts:
@@ -68,7 +74,8 @@ def _log_size(log: LogSummary) -> str:
 def _show_attempt(attempt: Attempt) -> None:
     click.echo()
     click.secho(f"Attempt {attempt.attempt}", bold=True, nl=False)
-    click.echo(f": {output.styled(attempt.phase.value)}")
+    took = output.took(attempt.submitted_at, attempt.ended_at)
+    click.echo(f": {output.styled(attempt.phase.value)}" + (f" after {took}" if took else ""))
     if attempt.steps:
         output.show_table(
             ("STEP", "ROUND", "STARTED", "TOOK", "EXIT", "LOG"),

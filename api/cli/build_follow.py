@@ -9,7 +9,7 @@ from functools import partial
 import click
 
 from api.cli import exits, output
-from api.cli.build_details import show_failure
+from api.cli.build_details import ended_after, show_failure
 from api.cli.build_fetch import use_of_image
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
@@ -62,7 +62,7 @@ async def follow_build(
     if as_json:
         output.show_struct(build)
     else:
-        _show_outcome(build)
+        show_outcome(build)
     return OUTCOMES[build.phase]
 
 
@@ -119,12 +119,13 @@ def interrupted_follow(build_id: str) -> Generator[None]:
         sys.exit(exits.INTERRUPTED)
 
 
-def _show_outcome(build: BuildDetails) -> None:
+def show_outcome(build: BuildDetails) -> None:
     attempt = build.attempts[-1]
     took = output.took(attempt.submitted_at, attempt.ended_at)
+    its_own = f" took {took}" if attempt.attempt > 1 else ""
     click.echo(
-        f"Build {build.build_id} {output.styled(build.phase.value)}"
-        f" after {took} (attempt {attempt.attempt}).",
+        f"Build {build.build_id} {output.styled(build.phase.value)} {ended_after(build)} after it"
+        f" was submitted (attempt {attempt.attempt}{its_own}).",
         err=True,
     )
     for artifact in attempt.artifacts:

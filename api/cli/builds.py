@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from api.cli import output
-from api.cli.build_details import show_build
+from api.cli.build_details import ended_after, show_build
 from api.cli.build_fetch import fetch_artifacts, read_artifacts
 from api.cli.build_follow import follow_build, interrupted_follow
 from api.cli.build_log import show_log
@@ -42,14 +42,14 @@ build.add_command(submit)
 async def list_builds(
     client: ApiClient, *, phase: str | None, name: str | None, limit: int, as_json: bool
 ) -> None:
-    """List builds, the newest first."""
+    """List builds, the newest first; ENDED AFTER counts from the submission."""
     query = {"phase": phase, "name": name}
     rows = await read_pages(client, "/v1/builds", BuildRow, query, limit=limit)
     if as_json:
         output.show_rows(rows)
         return
     output.show_table(
-        ("BUILD", "NAME", "KIND", "PHASE", "PACKAGE", "SUBMITTED", "TOOK"),
+        ("BUILD", "NAME", "KIND", "PHASE", "PACKAGE", "SUBMITTED", "ENDED AFTER"),
         (
             (
                 row.build_id,
@@ -58,7 +58,7 @@ async def list_builds(
                 row.phase,
                 row.package,
                 output.moment(row.created_at),
-                output.took(row.started_at, row.ended_at),
+                ended_after(row),
             )
             for row in rows
         ),
@@ -73,7 +73,8 @@ async def show(client: ApiClient, *, build: str, as_of: str | None, as_json: boo
     """Show a build: attempts, steps, artifacts, failure."""
     build_id = await find_build(client, build)
     if as_json or as_of:
-        output.show_json(await client.get(f"/v1/builds/{build_id}", {"as_of": as_of}))
+        document = await client.get(f"/v1/builds/{build_id}", {"as_of": as_of})
+        output.show_identified(build_id, document)
         return
     found = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
     show_build(found.value)
@@ -125,11 +126,10 @@ async def log(
 async def artifacts(client: ApiClient, *, build: str, attempt: int | None, as_json: bool) -> None:
     """List what a build made."""
     build_id = await find_build(client, build)
-    if as_json:
-        path = f"/v1/builds/{build_id}/artifacts"
-        output.show_json(await client.get(path, {"attempt": attempt}))
-        return
     found = await read_artifacts(client, build_id, attempt=attempt)
+    if as_json:
+        output.show_rows(found)
+        return
     output.show_table(
         ("NAME", "KIND", "SIZE", "DIGEST"),
         ((one.name, one.kind, output.size(one.size), one.digest) for one in found),

@@ -11,6 +11,7 @@ from api.cli.names import find_container
 from api.cli.problems import REFUSED_STATE, ServiceRefused
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
+from domain.containers.decide import PRESENT
 from domain.containers.spec import Limits, Signal
 from projections.answer import Answer
 from projections.containers import ContainerDetails
@@ -51,6 +52,8 @@ async def stop(
 ) -> None:
     """Stop a container; kill it after the grace."""
     await _operate(client, container, "stop", {"grace_seconds": grace_seconds}, as_json=as_json)
+    if not as_json:
+        click.echo("It may go on running until its grace ends; then it is killed.")
 
 
 @click.command("restart")
@@ -138,7 +141,8 @@ async def remove(client: ApiClient, *, container: str, force: bool, as_json: boo
     try:
         answer = await client.command(path, method="DELETE", query=query)
     except ServiceRefused as refused:
-        if refused.problem.type == REFUSED_STATE and not force:
+        problem = refused.problem
+        if problem.type == REFUSED_STATE and problem.state in PRESENT and not force:
             raise refused.with_advice("Stop it first, or add --force.") from refused
         raise
     _show(answer, container_id, "remove", as_json=as_json)

@@ -77,9 +77,10 @@ async def list_containers(
 @client_command
 async def show(client: ApiClient, *, container: str, as_of: str | None, as_json: bool) -> None:
     """Show a container."""
-    path = f"/v1/containers/{await find_container(client, container)}"
+    container_id = await find_container(client, container)
+    path = f"/v1/containers/{container_id}"
     if as_json or as_of:
-        output.show_json(await client.get(path, {"as_of": as_of}))
+        output.show_identified(container_id, await client.get(path, {"as_of": as_of}))
         return
     found = (await client.read(path, Answer[ContainerDetails])).value
     output.show_fields(_fields(found))
@@ -102,10 +103,17 @@ def _fields(found: ContainerDetails) -> tuple[tuple[str, object], ...]:
         ("Finished", output.moment(found.finished_at)),
         ("Memory", output.size(limits.memory_bytes)),
         ("Processors", limits.cpu_millis / 1000),
+        ("Processes", f"{limits.pids} at most"),
+        ("Secrets", _secrets(found)),
         ("Network", found.spec.network),
         ("Policy", f"{found.policy.profile} {found.policy.version}"),
         ("In the engine", found.engine_name),
     )
+
+
+def _secrets(found: ContainerDetails) -> str:
+    names = ", ".join(secret.name for secret in found.spec.secrets)
+    return f"{names} (erased)" if names and found.secrets_erased else names
 
 
 @container.command("log")

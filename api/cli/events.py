@@ -11,7 +11,7 @@ from api.cli.checkpoint_file import Checkpoint
 from api.cli.client import ApiClient
 from api.cli.history import show_event
 from api.cli.patience import Patience
-from api.cli.problems import NotNow, ServiceUnreachable
+from api.cli.problems import NotAllowed, NotNow, Problem, ServiceUnreachable
 from api.cli.session import client_command
 from api.cli.wire import EventView
 
@@ -82,7 +82,7 @@ async def follow_events(
                     elif message.position is not None:
                         position = message.position
                 if socket.close_code == REVOKED:
-                    raise click.ClickException("The key was revoked, and the connection with it.")
+                    raise NotAllowed(Problem(detail="The key was revoked while it was used."))
             broken: ServiceUnreachable | NotNow = ServiceUnreachable(
                 client.url, "the stream of events was closed"
             )

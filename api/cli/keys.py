@@ -55,9 +55,9 @@ async def create(client: ApiClient, *, role: str, label: str, as_json: bool) -> 
 @client_command
 async def list_keys(client: ApiClient, *, as_json: bool) -> None:
     """List keys, the oldest first."""
-    document = await client.get("/v1/keys")
+    found = (await client.read("/v1/keys", Answer[tuple[KeyView, ...]])).value
     if as_json:
-        output.show_json(document)
+        output.show_rows(found)
         return
     output.show_table(
         ("KEY", "ROLE", "LABEL", "STATE", "CREATED", "BY"),
@@ -70,7 +70,7 @@ async def list_keys(client: ApiClient, *, as_json: bool) -> None:
                 output.moment(key.created_at),
                 key.created_by,
             )
-            for key in output.decode(document, Answer[tuple[KeyView, ...]]).value
+            for key in found
         ),
     )
 

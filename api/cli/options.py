@@ -20,4 +20,6 @@ data_dir_option = click.option(
     callback=_absolute,
     help="Where everything is kept (or EULERMAKER_DATA_DIR; else as `ops/up` says).",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON, for programs.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="JSON, for programs; a list is one object a line."
+)

@@ -54,6 +54,11 @@ def show_json(document: bytes) -> None:
     click.echo(document.rstrip(b"\n"))
 
 
+def show_identified(identifier: str, document: bytes) -> None:
+    """With the id at the top, as receipts have it."""
+    show_struct({"id": identifier, **decode(document, dict[str, msgspec.Raw])})
+
+
 def show_struct(value: object) -> None:
     show_json(msgspec.json.encode(value))
 

@@ -23,6 +23,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     status: int = 0
     detail: str = ""
+    state: str = ""
 
 
 class ServiceRefused(click.ClickException):

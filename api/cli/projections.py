@@ -39,15 +39,15 @@ def projections() -> None:
 @client_command
 async def list_projections(client: ApiClient, *, as_json: bool) -> None:
     """List read models: how far each is, and why it stands still."""
-    document = await client.get("/v1/projections")
+    found = (await client.read("/v1/projections", _List)).items
     if as_json:
-        output.show_json(document)
+        output.show_rows(found)
         return
     output.show_table(
         ("PROJECTION", "VERSION", "STATE", "POSITION", "LAG", "DEAD LETTERS", "ERROR"),
         (
             (row.name, row.version, row.state, row.position, row.lag, row.dead_letters, row.error)
-            for row in output.decode(document, _List).items
+            for row in found
         ),
     )
 

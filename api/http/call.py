@@ -68,7 +68,9 @@ class Call(Generic[Query, Body]):
     def path(self, name: str) -> str:
         value = self.request.match_info[name]
         if not IDENTIFIER.fullmatch(value):
-            raise e.Rejected(e.UNKNOWN_ID, f"There is no {name} {value!r}. List what exists.")
+            raise e.Rejected(
+                e.UNKNOWN_ID, f"There is no {name.removesuffix('_id')} {value!r}. List what exists."
+            )
         return value
 
     @cached_property

@@ -10,11 +10,14 @@ from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
 from api.http import errors as e
+from api.http.known import known_fields, known_values
 
 Wanted = TypeVar("Wanted")
 
+UNKNOWN = "Object contains unknown field "
 _PLACE = re.compile(r" - at (?P<path>.*)$")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
 
 
@@ -34,12 +37,11 @@ async def decode_body(request: web.Request, wanted: type[Wanted], timeout_second
     decoder = _DECODERS.get(wanted)
     if decoder is None:
         decoder = _DECODERS[wanted] = msgspec.json.Decoder(wanted)
+    body = body or b"{}"
     try:
-        decoded: Wanted = decoder.decode(body or b"{}")
-    except msgspec.ValidationError as error:
-        raise invalid(error) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise e.Rejected(e.MALFORMED_JSON, f"Send valid JSON: {error}.") from error
+        decoded: Wanted = decoder.decode(body)
+    except _UNDECODABLE as error:
+        raise _refused(body, error, wanted) from error
     return decoded
 
 
@@ -49,19 +51,54 @@ def decode_query(query: Mapping[str, str], wanted: type[Wanted]) -> Wanted:
     try:
         return msgspec.convert(dict(query), wanted, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, wanted) from error
 
 
-def invalid(error: msgspec.ValidationError) -> e.Rejected:
+def _refused(body: bytes, error: Exception, wanted: Any) -> e.Rejected:
+    """A decoder stops at the first value that does not fit, though the JSON may break after it."""
+    try:
+        body.decode()
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except _UNDECODABLE as broken:
+        return _malformed(body, broken)
+    if isinstance(error, msgspec.ValidationError):
+        return invalid(error, wanted)
+    return _malformed(body, error)
+
+
+def _malformed(body: bytes, error: Exception) -> e.Rejected:
+    match error:
+        case UnicodeDecodeError(start=start):
+            why = f"byte {start} is no UTF-8"
+        case RecursionError():
+            why = "it is nested too deeply"
+        case _ if "truncated" in str(error):
+            why = f"it ends too early, at byte {len(body)}"
+        case _:
+            why = str(error).removeprefix("JSON is malformed: ")
+    return e.Rejected(e.MALFORMED_JSON, f"The body is no valid JSON: {why}. Correct it.")
+
+
+def invalid(error: msgspec.ValidationError, wanted: Any) -> e.Rejected:
+    """What does not fit into the type that was wanted."""
     text = str(error)
     place = _PLACE.search(text)
     path = place["path"].replace("`", "") if place else "$"
     what = _PLACE.sub("", text)
-    return e.Rejected(_kind(what, path), f"{what} (at {path}). Correct it.", path=path)
+    kind = _kind(what, path)
+    if kind is e.UNKNOWN_FIELD:
+        inside = f"in `{path[2:]}`" if place else "here"
+        field = what.removeprefix(UNKNOWN)
+        words = f"There is no field {field} {inside}. Known: {known_fields(wanted, path)}."
+    else:
+        words = f"{what} (at {path})." if place else f"{what}."
+        if "Invalid " in what and (known := known_values(wanted, path)):
+            words += f" Known: {known}."
+    return e.Rejected(kind, f"{words} Correct it.", path=path)
 
 
 def _kind(what: str, path: str) -> e.ProblemType:
-    if "unknown field" in what:
+    if what.startswith(UNKNOWN):
         return e.UNKNOWN_FIELD
     if "missing required field" in what:
         return e.MISSING_FIELD

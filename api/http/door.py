@@ -13,6 +13,7 @@ from api.http.auth import TOKEN, AuthenticationError, Principal, sha256_hex
 from api.http.metrics import HttpMetrics
 from api.http.parts import HttpParts
 from api.http.route import PUBLIC, Route
+from api.http.tickets import TICKET_SECONDS
 from api.redaction import redact
 from domain.access.commands import RecordAuthenticationFailure, RecordPermissionDenial
 from domain.access.roles import Permission, Role, permits
@@ -20,6 +21,10 @@ from domain.event import DEFAULT_TENANT, Command, CommandContext
 
 BEARER = "bearer "
 MAX_PATH = 200
+NO_KEY = "Send Authorization: Bearer with a key that is valid."
+TICKET_IS_GONE = (
+    f"A ticket opens one connection, within {TICKET_SECONDS} s. Get another one: POST /v1/tickets."
+)
 NOBODY = Principal(tenant=DEFAULT_TENANT, key_id="", role=Role.VIEWER)
 """For public routes, which ask for nothing that depends on who asks."""
 
@@ -44,7 +49,7 @@ class Visitor:
             metrics.denied.labels(error.reason).inc()
             await self._record_failure(error)
             raise e.Rejected(
-                e.UNAUTHENTICATED, "Send Authorization: Bearer with a key that is valid."
+                e.UNAUTHENTICATED, TICKET_IS_GONE if error.reason == "ticket" else NO_KEY
             ) from error
         limits = self._parts.settings.access
         await self._take(f"key:{principal.key_id}", limits.requests_per_second_and_key)
@@ -53,7 +58,8 @@ class Visitor:
             await self._record_denial(principal, route.permission)
             raise e.Rejected(
                 e.FORBIDDEN,
-                f"The role {principal.role} lacks {route.permission}. Use another key.",
+                f"The role {principal.role} lacks {route.permission}, which"
+                f" {_roles_with(route.permission)}. Use a key of such a role.",
                 permission=route.permission.value,
             )
         return principal
@@ -139,6 +145,11 @@ class Visitor:
             source_address=self._address,
         )
         await self._parts.handler.handle(command, context)
+
+
+def _roles_with(permission: Permission) -> str:
+    roles = [role.value for role in Role if permits(role, permission)]
+    return f"{', '.join(roles)} {'has' if len(roles) == 1 else 'have'}"
 
 
 def network(address: str) -> str:

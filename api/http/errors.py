@@ -117,9 +117,10 @@ _KINDS: tuple[tuple[type[Exception], ProblemType], ...] = (
     (p.UnknownProjection, UNKNOWN_ID),
     (p.ProjectionNotReady, NOT_READY),
 )
-_WITHOUT_WORDS = {
+_OTHER_WORDS = {
     "store-unavailable": "Whether the command was recorded is not known: send it again with the "
     "same Idempotency-Key when the service is back.",
+    "command-id-reused": "This Idempotency-Key was used for another request. Choose a new one.",
     "store-overloaded": "Nothing was recorded: send it again a little later.",
 }
 
@@ -134,7 +135,7 @@ def rejection_of(error: Exception) -> Rejected | None:
         return _of_framework(error)
     for kind, problem in _KINDS:
         if isinstance(error, kind):
-            return Rejected(problem, _WITHOUT_WORDS.get(problem.name) or str(error))
+            return Rejected(problem, _OTHER_WORDS.get(problem.name) or str(error))
     return None
 
 
@@ -163,7 +164,7 @@ def _of_framework(error: web.HTTPException) -> Rejected | None:
         return Rejected(UNKNOWN_ROUTE, "There is nothing here. /v1/openapi.json lists what is.")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return Rejected(METHOD_NOT_ALLOWED, f"{error.method} is not known here, but {allowed} is.")
+        return Rejected(METHOD_NOT_ALLOWED, f"{error.method} is not known here. Known: {allowed}.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return Rejected(BODY_TOO_LARGE, "Send at most 1 MiB of JSON; files go to /v1/blobs.")
     if isinstance(error, web.HTTPClientError):

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from api.http import errors as e
 from api.http.auth import Principal
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
-from api.http.event_filter import EventFilter
+from api.http.event_filter import EventFilter, known_types, possible_stream
 from api.http.event_views import EventView, HistoryView, history_view, view
 from api.http.pages import Items
-from api.http.queries import PageSize, Position, Text, fold, stream_of
+from api.http.queries import PageSize, Position, Text, check_reached, fold, stream_of, unknown
 from domain.access.roles import Permission, permits
 from domain.application.aggregates import BUILDS, CONTAINERS, Aggregate
 from domain.event import RecordedEvent
@@ -40,10 +39,11 @@ class EventsQuery(
     ticket: Text | None = None
 
     def filter(self, principal: Principal) -> EventFilter:
+        """Raises Rejected where no event could ever match: nobody is to wait for a typo."""
         return EventFilter(
             tenant=principal.tenant,
-            types=frozenset(filter(None, (self.types or "").split(","))),
-            stream=self.stream,
+            types=known_types(self.types or ""),
+            stream=None if self.stream is None else possible_stream(self.stream),
             actor=self.actor,
             audit=permits(principal.role, Permission.READ_AUDIT),
         )
@@ -100,6 +100,7 @@ async def page_of_events(call: Call[EventsQuery, Nothing]) -> Answered[EventPage
     wanted = call.query.filter(call.principal)
     found = Items[EventView](call.query.limit)
     position, end = call.query.start or 0, (await call.parts.store.head()).position
+    check_reached(position, end)
     last = min(end, position + MAX_SCANNED)
     while position < last and not found.are_enough():
         page = await call.parts.store.read_log(position, limit=SCAN_PAGE, tenant=call.tenant)
@@ -143,7 +144,7 @@ async def _history(
     call: Call[HistoryQuery, Nothing], aggregate: Aggregate, identifier: str
 ) -> Answered[HistoryPage]:
     stream, after = aggregate.stream(identifier), call.query.after_version
-    position, version, following = 0, after, None
+    position, version, following = 0, 0, None
     items = Items[HistoryView](call.query.limit)
     async for recorded in stream_of(
         call.parts.store, call.tenant, stream, after_version=after, at_once=call.query.limit + 1
@@ -154,8 +155,8 @@ async def _history(
         position, version = recorded.position, recorded.version
         item = history_view(recorded)
         items.add(item, len(item.data) + len(item.raw))
-    if not version:
-        raise e.Rejected(e.UNKNOWN_ID, f"There is no {stream}. Check the id, or list what exists.")
+    if not version and not await call.parts.store.read_stream(call.tenant, stream, limit=1):
+        raise unknown(aggregate, identifier)
     return Answered(body=HistoryPage(items=items.all(), position=position, next=following))
 
 
@@ -174,7 +175,7 @@ async def _replay(
             encoded = msgspec.Raw(_ENCODE(state))  # now: it says how large it is
             steps.add(_step(recorded, encoded), len(encoded))
     if not version:
-        raise e.Rejected(e.UNKNOWN_ID, f"There is no {aggregate.stream(identifier)}.")
+        raise unknown(aggregate, identifier)
     return Answered(body=ReplayPage(items=steps.all(), position=position, next=following))
 
 

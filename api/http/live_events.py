@@ -10,7 +10,9 @@ from api.http.app_keys import BROADCAST, OPEN_STREAMS, STOPPING
 from api.http.broadcast import Subscriber
 from api.http.call import Answered, Call
 from api.http.decoding import Nothing
+from api.http.event_filter import EventFilter
 from api.http.events import EventPage, EventsQuery, page_of_events
+from api.http.queries import check_reached
 
 MAX_MESSAGE_BYTES = 65_536
 PING_SECONDS = 20.0
@@ -37,18 +39,20 @@ async def _stream(call: Call[EventsQuery, Nothing]) -> web.WebSocketResponse:
         max_msg_size=MAX_MESSAGE_BYTES,
         compress=False,
     )
-    position = await _start(call)
+    position, wanted = await _start(call), call.query.filter(call.principal)
     await socket.prepare(call.request)
-    await _serve(call, socket, position)
+    await _serve(call, socket, position, wanted)
     return socket
 
 
 async def _serve(
-    call: Call[EventsQuery, Nothing], socket: web.WebSocketResponse, position: int
+    call: Call[EventsQuery, Nothing],
+    socket: web.WebSocketResponse,
+    position: int,
+    wanted: EventFilter,
 ) -> None:
     transport = call.request.transport
     assert transport is not None
-    wanted = call.query.filter(call.principal)
     subscriber = Subscriber(socket, transport, call.principal, wanted, position)
     serving = asyncio.create_task(call.request.app[BROADCAST].serve(subscriber))
     try:
@@ -66,8 +70,7 @@ async def _start(call: Call[EventsQuery, Nothing]) -> int:
     start = call.query.start
     if start is None:
         return head
-    if start > head:
-        raise e.Rejected(e.FUTURE_POSITION, f"The log has not reached position {start} yet.")
+    check_reached(start, head)
     return start
 
 

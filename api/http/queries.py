@@ -65,10 +65,12 @@ async def state_as_of(
     state, last = None, None
     async for recorded in stream_of(call.parts.store, call.tenant, aggregate.stream(identifier)):
         if _is_after(recorded, until):
+            if last is None:
+                raise _not_yet(f"{aggregate.prefix} {identifier}", recorded)
             break
         state, last = fold(aggregate, state, recorded), recorded
     if last is None:
-        raise e.Rejected(e.UNKNOWN_ID, f"There was no {aggregate.stream(identifier)} then.")
+        raise unknown(aggregate, identifier)
     return AsOf(
         position=last.position, recorded_at=last.recorded_at, version=last.version, state=state
     )
@@ -100,8 +102,7 @@ def fold(aggregate: Aggregate, state: Any, recorded: RecordedEvent) -> Any:
 async def _moment(call: Call[OneQuery, Any], as_of: str) -> int | datetime:
     if POSITION.fullmatch(as_of):
         position = int(as_of)
-        if position > (await call.parts.store.head()).position:
-            raise e.Rejected(e.FUTURE_POSITION, f"The log has not reached position {as_of} yet.")
+        check_reached(position, (await call.parts.store.head()).position)
         return position
     try:
         moment = msgspec.convert(as_of.replace(" ", "+"), datetime)
@@ -116,6 +117,24 @@ async def _moment(call: Call[OneQuery, Any], as_of: str) -> int | datetime:
     if moment > call.parts.clock.now():
         raise e.Rejected(e.FUTURE_POSITION, f"{as_of} is still to come.")
     return moment
+
+
+def check_reached(position: int, end: int) -> None:
+    if position > end:
+        raise e.Rejected(
+            e.FUTURE_POSITION, f"The log has not reached position {position} yet: it ends at {end}."
+        )
+
+
+def _not_yet(what: str, first: RecordedEvent) -> e.Rejected:
+    begin = f"it begins at position {first.position}, at {first.recorded_at.isoformat()}"
+    return e.Rejected(e.UNKNOWN_ID, f"There was no {what} yet: {begin}.")
+
+
+def unknown(aggregate: Aggregate, identifier: str) -> e.Rejected:
+    return e.Rejected(
+        e.UNKNOWN_ID, f"There is no {aggregate.prefix} {identifier}. List what exists."
+    )
 
 
 def _is_after(recorded: RecordedEvent, until: int | datetime) -> bool:

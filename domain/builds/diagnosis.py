@@ -31,11 +31,15 @@ _NETWORK = re.compile(
     r"(Failed to download metadata|Cannot download|Curl error|Could not resolve host"
     r"|Temporary failure in name resolution)"
 )
-_REGISTRY_AWAY = re.compile(
-    r'^error: (?:failed to .*: )?(?:(?:Get|Head|Post) "https?://[^"]+": |toomanyrequests: )'
+_IMAGE_OF_STEP = re.compile(
+    r"^Step \d+/\d+ : (?:FROM (?:--\S+ )*|COPY .*--from=)(\S+)", re.IGNORECASE
 )
-_NO_BASE_IMAGE = re.compile(
-    r"^error: (?:pull access denied for |manifest for \S+ not found|manifest unknown"
+_IMAGE_ERROR = r"^error: (?:invalid from flag value \S+: )?"
+_REGISTRY_AWAY = re.compile(
+    rf'{_IMAGE_ERROR}(?:failed to .*: )?(?:(?:Get|Head|Post) "https?://[^"]+": |toomanyrequests: )'
+)
+_NO_IMAGE = re.compile(
+    rf"{_IMAGE_ERROR}(?:pull access denied for |manifest for \S+ not found|manifest unknown"
     r"|failed to resolve reference .*: not found)"
 )
 _DISK_FULL = re.compile(r"No space left on device")
@@ -99,17 +103,22 @@ def diagnose(
 def _base_image_failure(log: StepLog) -> Diagnosis | None:
     """By the engine's own last word: what a RUN prints of its network is no matter of FROM."""
     last = next(reversed(log.tail), "").strip()
-    said = last.removeprefix("error: ")
+    said = last.removeprefix("error: ").rstrip(".")
+    named = (match[1] for line in reversed(log.tail) if (match := _IMAGE_OF_STEP.search(line)))
+    image = f"Image {next(named, 'of FROM')}"
     if _REGISTRY_AWAY.search(last):
         return Diagnosis(
             user_fault=False,
             retryable=True,
-            reason=f"The engine cannot get a base image from its registry: {said}",
+            reason=f"{image} is not in the engine, and its registry cannot be asked: {said}. Check"
+            " the name and the registry, or load the image into the engine (docker pull, docker"
+            " load).",
         )
-    if _NO_BASE_IMAGE.search(last):
-        advice = "Correct FROM, or load the image into the engine."
+    if _NO_IMAGE.search(last):
         return Diagnosis(
-            user_fault=True, reason=f"A base image cannot be had: {said.rstrip('.')}. {advice}"
+            user_fault=True,
+            reason=f"{image} is neither in the engine nor to be had from its registry: {said}."
+            " Name another, or load it into the engine (docker load).",
         )
     return None
 
@@ -150,7 +159,7 @@ def _package_failure(step: Step, exit_code: int, log: StepLog) -> Diagnosis:
     phase = _phase(log)
     where = phase or str(step)
     how = f"died of signal {exit_code - _SIGNALLED}" if exit_code > _SIGNALLED else "failed"
-    cause = _cause(log, phase).strip()
+    cause = _cause(log, phase).strip().removeprefix("error: ")
     if _NETWORK.search(cause):
         cause += ". Builds have no network: add the file to the sources."
     return Diagnosis(user_fault=True, reason=f"{where} {how}: {cause}", phase=phase)

@@ -9,6 +9,7 @@ from domain.errors import Refusal, UnknownStream
 
 Events = tuple[e.ContainerEvent, ...]
 
+PRESENT = frozenset(set(Status) - {Status.REMOVING, Status.REMOVED})
 ALLOWED: dict[type[c.ContainerUserCommand], frozenset[Status]] = {
     c.StartContainer: frozenset({Status.CREATED, Status.STOPPED, Status.FAILED}),
     c.StopContainer: frozenset({Status.STARTING, Status.RUNNING, Status.PAUSED, Status.RESTARTING}),
@@ -18,13 +19,12 @@ ALLOWED: dict[type[c.ContainerUserCommand], frozenset[Status]] = {
     c.KillContainer: frozenset(
         {Status.STARTING, Status.RUNNING, Status.PAUSED, Status.RESTARTING, Status.STOPPING}
     ),
-    c.RenameContainer: frozenset(set(Status) - {Status.REMOVING, Status.REMOVED}),
+    c.RenameContainer: PRESENT,
     c.ChangeContainerLimits: frozenset(
         {Status.CREATED, Status.RUNNING, Status.PAUSED, Status.STOPPED}
     ),
     c.RemoveContainer: frozenset({Status.CREATED, Status.STOPPED, Status.FAILED}),
 }
-FORCED_REMOVAL = frozenset(set(Status) - {Status.REMOVING, Status.REMOVED})
 
 
 def decide(command: c.ContainerCommand, state: Container | None) -> Events:
@@ -75,20 +75,31 @@ def _request(command: c.RequestContainer, state: Container | None) -> Events:
 
 def _check(command: c.ContainerUserCommand, state: Container) -> None:
     forced = isinstance(command, c.RemoveContainer) and command.force
-    allowed = FORCED_REMOVAL if forced else ALLOWED[type(command)]
+    allowed = PRESENT if forced else ALLOWED[type(command)]
     if state.status in allowed:
         return
-    rule = "-".join(_words(type(command).__name__))
+    words = _words(type(command).__name__)
+    takes = f"to {_deed(words)}, it must be {_either(sorted(allowed))}."
     raise Refusal(
-        rule=f"{rule}-needs-{'-or-'.join(sorted(allowed))}",
+        rule=f"{'-'.join(words)}-needs-{'-or-'.join(sorted(allowed))}",
         state=state.status,
         advice=f"Container {state.name} is {state.status}; "
-        f"{type(command).__name__} needs it to be {' or '.join(sorted(allowed))}.",
+        + (takes if state.status in PRESENT else "only its history stays."),
     )
 
 
 def _words(name: str) -> list[str]:
     return "".join(f" {ch.lower()}" if ch.isupper() else ch for ch in name).split()
+
+
+def _deed(words: list[str]) -> str:
+    """`pause it`, `change its limits`."""
+    return " ".join(words).replace("container limits", "its limits").replace("container", "it")
+
+
+def _either(names: list[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _intend(command: c.ContainerUserCommand, state: Container) -> Events:

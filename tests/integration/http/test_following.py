@@ -10,8 +10,9 @@ import pytest
 from api.cli import events, patience
 from api.cli.client import ApiClient
 from api.cli.log_frames import read_frames
-from api.cli.problems import ServiceUnreachable
+from api.cli.problems import NotAllowed, ServiceUnreachable
 from api.cli.service_address import ServiceAddress
+from domain.access.commands import RevokeKey
 from domain.access.roles import Role
 from domain.builds.events import Step
 from tests.integration.http.support import Service, run
@@ -124,6 +125,20 @@ def test_events_are_told_through_breaks_and_none_is_lost_or_repeated() -> None:
                 positions.append(msgspec.json.decode(await anext(documents))["position"])
                 link.cut()
         assert positions == recorded
+
+    follow(story)
+
+
+def test_events_end_with_the_key_that_reads_them() -> None:
+    async def story(service: Service, link: Link, client: ApiClient) -> None:
+        del link
+        told = events.follow_events(client, {"types": "BuildSubmitted"}, service.store.position)
+        async with aclosing(told) as documents:
+            await service.a_build()
+            await anext(documents)
+            await service.command(RevokeKey(key_id="key-admin"))
+            with pytest.raises(NotAllowed, match="The key was revoked"):
+                await anext(documents)
 
     follow(story)
 

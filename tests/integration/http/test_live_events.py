@@ -155,7 +155,7 @@ def test_an_idle_client_is_told_where_the_log_is(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(broadcast, "HEARTBEAT_SECONDS", 0.05)
 
     async def story(service: Service) -> None:
-        path = "/v1/events?types=Nothing"
+        path = "/v1/events?types=LogRestored"
         async with service.client.ws_connect(path, headers=service.headers()) as socket:
             accepted = await service.a_build()
             while (await socket.receive_json())["position"] != accepted["position"]:
@@ -173,6 +173,10 @@ def test_a_ticket_opens_one_socket_once() -> None:
             assert (await events(socket, 1))[0]["type"] == "BuildSubmitted"
         with pytest.raises(WSServerHandshakeError, match="401"):
             await service.client.ws_connect(path)
+        said = (await (await service.client.get(path)).json())["detail"]
+        assert said == (
+            "A ticket opens one connection, within 30 s. Get another one: POST /v1/tickets."
+        )
         assert (await service.client.get(f"/v1/builds?ticket={ticket}")).status == 401
 
     run(story)

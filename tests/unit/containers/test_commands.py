@@ -64,8 +64,31 @@ def test_a_command_is_an_intent_or_a_refusal_that_names_rule_and_state(
         decide(command, state)
     assert refusal.value.state == status
     assert refusal.value.rule.endswith("-needs-" + "-or-".join(sorted(allowed)))
-    assert type(command).__name__ in refusal.value.advice
     assert f"is {status};" in refusal.value.advice
+    assert type(command).__name__ not in refusal.value.advice
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        (START, S.RUNNING, "to start it, it must be created, failed or stopped."),
+        (PAUSE, S.STOPPED, "to pause it, it must be running."),
+        (
+            LIMIT,
+            S.STARTING,
+            "to change its limits, it must be created, paused, running or stopped.",
+        ),
+        (STOP, S.REMOVED, "only its history stays."),
+        (FORCE, S.REMOVING, "only its history stays."),
+    ],
+    ids=_name,
+)
+def test_a_refusal_says_what_it_takes_in_the_words_of_who_asked(
+    command: c.ContainerUserCommand, status: Status, said: str
+) -> None:
+    with pytest.raises(Refusal) as refusal:
+        decide(command, after(*IN_STATUS[status]))
+    assert f"; {said}" in refusal.value.advice
 
 
 def test_a_request_asks_for_a_container_and_its_start() -> None:
