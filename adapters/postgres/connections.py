@@ -41,5 +41,6 @@ def parameters(
     }
 
 
-async def connect(url: str, name: str) -> AsyncConnection:
-    return await psycopg.AsyncConnection.connect(url, **parameters(name))
+async def connect(url: str, name: str, *, every_tenant: bool = False) -> AsyncConnection:
+    settings = parameters(name, every_tenant=every_tenant)
+    return await psycopg.AsyncConnection.connect(url, **settings)

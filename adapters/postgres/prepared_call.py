@@ -7,7 +7,7 @@ Calls go through libpq's pipeline: the next may be sent while the last one is no
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import psycopg
@@ -28,7 +28,10 @@ class PreparedCall:
     After any error but the statement's own: close it, open another.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(
+        self, connection: AsyncConnection, heard: Callable[[], None] = lambda: None
+    ) -> None:
+        """heard: called at each notification, and when the connection is lost."""
         self._connection = connection
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
@@ -36,14 +39,21 @@ class PreparedCall:
         self._loop = asyncio.get_running_loop()
         self._answers: deque[asyncio.Future[PGresult]] = deque()
         self._result: PGresult | None = None
+        self._heard = heard
         self._watching = True
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def open(cls, connection: AsyncConnection, statement: str) -> Self:
+    async def open(
+        cls,
+        connection: AsyncConnection,
+        statement: str,
+        *,
+        heard: Callable[[], None] = lambda: None,
+    ) -> Self:
         """Owns the connection. statement: its parameters are $1, $2, …"""
-        call = cls(connection)
+        call = cls(connection, heard)
         try:
             call._pgconn.send_prepare(NAME, statement.encode())
             await call._answered()
@@ -52,14 +62,13 @@ class PreparedCall:
             raise
         return call
 
-    async def __call__(self, arguments: Sequence[bytes]) -> tuple[Any, ...]:
-        """The first row. arguments: in the binary format."""
+    async def __call__(self, arguments: Sequence[bytes]) -> Sequence[tuple[Any, ...]]:
+        """The rows. arguments: in the binary format."""
         formats = [Format.BINARY] * len(arguments)
         self._pgconn.send_query_prepared(NAME, arguments, formats, result_format=Format.BINARY)
-        self._rows.set_pgresult(await self._answered())
-        row = self._rows.load_row(0, tuple)
-        assert row is not None
-        return row
+        result = await self._answered()
+        self._rows.set_pgresult(result)
+        return self._rows.load_rows(0, result.ntuples, tuple)
 
     async def close(self) -> None:
         """Calls that are not answered yet fail with OperationalError."""
@@ -91,6 +100,8 @@ class PreparedCall:
             self._pgconn.consume_input()
             while self._answers and not self._pgconn.is_busy():
                 self._take(self._pgconn.get_result())
+            while self._pgconn.notifies() is not None:
+                self._heard()
         except psycopg.Error as error:
             self._lose(error)
 
@@ -108,6 +119,7 @@ class PreparedCall:
     def _lose(self, error: psycopg.Error) -> None:
         """The next call will fail at once: libpq knows that the connection is gone."""
         self._ignore_socket()
+        self._heard()
         while self._answers:
             answer = self._answers.popleft()
             if not answer.done():

@@ -10,8 +10,9 @@ from contextlib import suppress
 
 import structlog
 
-from adapters.postgres.connections import AsyncConnection, connect
 from adapters.postgres.errors import UNREACHABLE
+from adapters.postgres.event_mapper import EventMapper
+from adapters.postgres.log_reader import LogReader, log_reader
 from adapters.postgres.ring import Ring
 from domain.errors import StoreUnavailable
 from domain.event import RecordedEvent
@@ -38,6 +39,8 @@ class LogTail:
         self._capacity = capacity
         self._poll_seconds = poll
         self._ring: Ring | None = None
+        self._decode = EventMapper().decode
+        self._news = asyncio.Event()
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.pace_seconds = 0.0
@@ -76,11 +79,10 @@ class LogTail:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                async with await connect(self._url, "log tail") as connection:
-                    await connection.execute("LISTEN eulermaker_log")
+                async with log_reader(self._url, self._decode, self._news.set) as reader:
                     await self._begin()
                     pause = FIRST_PAUSE_SECONDS
-                    await self._follow(connection)
+                    await self._follow(reader)
             except (StoreUnavailable, *UNREACHABLE):
                 pass
             except Exception:  # noqa: BLE001 - the outermost loop: all who follow depend on it
@@ -88,12 +90,13 @@ class LogTail:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    async def _follow(self, connection: AsyncConnection) -> None:
+    async def _follow(self, reader: LogReader) -> None:
         while True:
-            await self._catch_up()
-            news = connection.notifies(timeout=self._poll_seconds, stop_after=1)
-            async for _ in news:
-                pass
+            self._news.clear()
+            await self._catch_up(reader)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._news.wait()
             if self.pace_seconds:
                 await asyncio.sleep(self.pace_seconds)
 
@@ -104,10 +107,10 @@ class LogTail:
             self._ring = Ring(last, capacity=self._capacity, capacity_bytes=CAPACITY_BYTES)
             self._tell()
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, reader: LogReader) -> None:
         ring = self._ring
         assert ring is not None
-        while events := await self._store.read_log(ring.last, limit=PAGE_SIZE):
+        while events := await reader.read(ring.last, PAGE_SIZE):
             ring.extend(events)
             self._tell()
             if len(events) < PAGE_SIZE:

@@ -186,7 +186,8 @@ class BatchWriter:
         arguments = append_arguments(batch)
         async with asyncio.timeout(CALL_SECONDS):
             call = self._call or await self._connect()
-            return AppendRow(*await call(arguments))
+            (row,) = await call(arguments)
+            return AppendRow(*row)
 
     async def _connect(self) -> PreparedCall:
         async with self._connecting:

@@ -27,7 +27,7 @@ def test_calls_under_way_at_once_are_answered_each_for_itself(database: Database
         finally:
             await call.close()
         first, failed, last = answers
-        assert (first, last) == ((6,), (2,))
+        assert (first, last) == ([(6,)], [(2,)])
         assert isinstance(failed, psycopg.errors.DivisionByZero)
 
     asyncio.run(body())
@@ -42,7 +42,7 @@ def test_an_answer_that_nobody_waits_for_any_more_is_not_given_to_the_next(
             gone = asyncio.create_task(call([(1).to_bytes(8)]))
             await asyncio.sleep(0)
             gone.cancel()
-            assert await call([(2).to_bytes(8)]) == (3,)
+            assert await call([(2).to_bytes(8)]) == [(3,)]
         finally:
             await call.close()
 
