@@ -94,7 +94,7 @@ def test_a_subscription_that_hears_nothing_looks_again_by_itself(
     datastore: PostgresDatastore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(POLL, 0.05)
-    monkeypatch.setattr(LogSubscription, "_listen", lambda _: None)
+    monkeypatch.setattr(LogSubscription, "_listen", _hear_nothing)
     recorder = LogRecorder(datastore)
     _note(recorder)
     with recorder.subscribe() as subscription:
@@ -111,6 +111,10 @@ def test_the_newest_events_of_a_stream_come_first_where_that_is_asked_for(
     recorder.insert_events([StoredEvent(stream, version, "Noted", b"{}") for version in (1, 2, 3)])
     found = recorder.select_events(stream, desc=True, limit=2)
     assert [event.originator_version for event in found] == [3, 2]
+
+
+def _hear_nothing(_: LogSubscription) -> None:
+    """In place of listening."""
 
 
 def _note(recorder: LogRecorder) -> None:
