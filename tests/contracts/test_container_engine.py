@@ -76,11 +76,24 @@ async def test_containers_are_listed_by_all_their_labels_running_or_not(bench: B
     running, created = await bench.running(labels=mine), await bench.created(labels=mine)
     await bench.created()
     listed = await bench.engine.list(mine)
-    assert {(each.name, each.status) for each in listed} == {
+    assert {(each.name, each.status) for each in listed.containers} == {
         (running, "running"),
         (created, "created"),
     }
-    assert await bench.engine.list({**mine, "io.eulermaker.effect": "other"}) == []
+    assert not (await bench.engine.list({**mine, "io.eulermaker.effect": "other"})).names
+
+
+@on_each_engine
+async def test_a_container_that_cannot_be_inspected_hides_no_other_and_is_not_gone(
+    bench: Bench,
+) -> None:
+    mine = {**labels(), "io.eulermaker.aggregate": new_name()}
+    seen, unseen = await bench.running(labels=mine), await bench.created(labels=mine)
+    async with bench.failing_to_show(unseen) as engine:
+        listed = await engine.list(mine)
+    assert [each.name for each in listed.containers] == [seen]
+    assert listed.unseen == {unseen}
+    assert listed.names == {seen, unseen}
 
 
 @on_each_engine
