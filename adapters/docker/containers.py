@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 
@@ -23,7 +22,7 @@ from domain.errors import (
     ImageNotFound,
     NetworkNotFound,
 )
-from domain.ports import EngineContainer, EngineContainerSpec
+from domain.ports import EngineContainer, EngineContainerSpec, EngineListing
 
 START_SECONDS = 120
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -118,7 +117,7 @@ class Containers:
     async def inspect(self, name: str) -> EngineContainer | None:
         return await self._inspect(container_path(name, "/json"))
 
-    async def list(self, labels: dict[str, str]) -> Sequence[EngineContainer]:
+    async def list(self, labels: dict[str, str]) -> EngineListing:
         """One inspection each: the engine's list knows neither exit codes nor precise times."""
         filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
         reply = await self._control.call(
@@ -129,10 +128,11 @@ class Containers:
         if not reply.ok:
             raise refused(reply)
         listed = msgspec.json.decode(reply.body, type=list[wire.ListedContainer])
-        found = await asyncio.gather(
-            *(self._inspect(f"/containers/{each.id}/json") for each in listed)
+        looks = await asyncio.gather(
+            *(self._inspect(f"/containers/{each.id}/json") for each in listed),
+            return_exceptions=True,
         )
-        return [each for each in found if each is not None]
+        return EngineListing.of(dict(zip((each.name for each in listed), looks, strict=True)))
 
     async def refusal(self, name: str, reply: Reply) -> EngineError:
         """The error for an answer about a container, or about something in it."""

@@ -30,6 +30,7 @@ from domain.ports import (
     EngineEvent,
     EngineIdentity,
     EngineImage,
+    EngineListing,
     EngineNetwork,
     EngineSize,
     ImageBuildRequest,
@@ -136,7 +137,7 @@ class DockerEngine:
     async def inspect(self, name: str) -> EngineContainer | None:
         return await self._containers.inspect(name)
 
-    async def list(self, labels: dict[str, str]) -> Sequence[EngineContainer]:
+    async def list(self, labels: dict[str, str]) -> EngineListing:
         return await self._containers.list(labels)
 
     def events(self, *, labels: dict[str, str]) -> AsyncGenerator[EngineEvent]:

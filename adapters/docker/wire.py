@@ -36,6 +36,13 @@ class ContainerReply(msgspec.Struct, rename="pascal"):
 
 class ListedContainer(msgspec.Struct, rename="pascal"):
     id: str
+    names: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its own, not one of those by which others are linked to it (`/other/alias`)."""
+        own = (name[1:] for name in self.names or () if name.count("/") == 1)
+        return next(own, self.id)
 
 
 class ImageConfigReply(msgspec.Struct, rename="pascal"):

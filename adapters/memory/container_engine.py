@@ -17,6 +17,7 @@ from domain.errors import (
     ContainerNotFound,
     EngineConflict,
     EngineError,
+    EngineOutcomeUnknown,
     EngineUnavailable,
     NetworkNotFound,
 )
@@ -28,6 +29,7 @@ from domain.ports import (
     EngineEvent,
     EngineIdentity,
     EngineImage,
+    EngineListing,
     EngineNetwork,
     ImageBuildRequest,
     LogFrame,
@@ -49,7 +51,9 @@ class InMemoryContainerEngine:
 
     engine_id: who it says it is. image_program: what each image build does.
 
-    reachable: False refuses every call. calls: what was asked, with its subject, in order.
+    reachable: False refuses every call. unseen: containers that it has and fails to show.
+
+    calls: what was asked, with its subject, in order.
     """
 
     def __init__(
@@ -62,6 +66,7 @@ class InMemoryContainerEngine:
         self.engine_id = "memory"
         self.image_program = Program(exit_code=0)
         self.reachable = True
+        self.unseen: set[str] = set()
         self.calls: list[tuple[str, str]] = []
         self.images = MemoryImages(images)
         self.networks: dict[str, dict[str, str]] = {}
@@ -161,13 +166,19 @@ class InMemoryContainerEngine:
 
     async def inspect(self, name: str) -> EngineContainer | None:
         with self._call("inspect", name):
+            if name in self.unseen:
+                raise EngineOutcomeUnknown(f"The engine fails to show {name}")
             container = self._containers.get(name)
             return container.seen if container else None
 
-    async def list(self, labels: dict[str, str]) -> Sequence[EngineContainer]:
+    async def list(self, labels: dict[str, str]) -> EngineListing:
         with self._call("list"):
-            seen = [container.seen for container in self._containers.values()]
-            return [each for each in seen if labels.items() <= each.labels.items()]
+            every = [container.seen for container in self._containers.values()]
+            found = [each for each in every if labels.items() <= each.labels.items()]
+            return EngineListing(
+                containers=tuple(each for each in found if each.name not in self.unseen),
+                unseen=frozenset(each.name for each in found if each.name in self.unseen),
+            )
 
     def events(self, *, labels: dict[str, str]) -> AsyncGenerator[EngineEvent]:
         """Listens from now on, however late the reading begins."""

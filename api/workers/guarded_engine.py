@@ -13,6 +13,7 @@ from domain.ports import (
     EngineEvent,
     EngineIdentity,
     EngineImage,
+    EngineListing,
     EngineNetwork,
     ImageBuildRequest,
     LogFrame,
@@ -73,7 +74,7 @@ class GuardedEngine:
         async with self._admit():
             return await self._engine.inspect(name)
 
-    async def list(self, labels: dict[str, str]) -> Sequence[EngineContainer]:
+    async def list(self, labels: dict[str, str]) -> EngineListing:
         async with self._admit():
             return await self._engine.list(labels)
 

@@ -25,6 +25,7 @@ from domain.ports import (
     ContainerEngine,
     EngineContainer,
     EngineEvent,
+    EngineListing,
     EngineNetwork,
     Watches,
 )
@@ -67,6 +68,7 @@ class Reconciler(Worker):
         self._labels = {naming.INSTALLATION: installation}
         self._woken = asyncio.Event()
         self._names: set[str] = set()
+        self._unseen = frozenset[str]()
         steps.on_end = self._wake
         containers.on_end = self._wake
 
@@ -149,18 +151,21 @@ class Reconciler(Worker):
 
     async def _look_at_named(self) -> None:
         names, self._names = self._names, set()
-        found = await asyncio.gather(*(self._engine.inspect(name) for name in names))
-        await self._observe([each for each in found if each is not None])
-        gone = {name for name, each in zip(names, found, strict=True) if each is None}
-        await self._containers.close_logs(gone)
+        looks = await asyncio.gather(
+            *(self._engine.inspect(name) for name in names), return_exceptions=True
+        )
+        found = EngineListing.of(dict(zip(names, looks, strict=True)))
+        await self._observe(found.containers)
+        await self._containers.close_logs(names - found.names)
 
     async def _look_at_everything(self) -> None:
         living = (await self._queries.list_living_containers()).value
         stepping = (await self._queries.list_stepping_builds()).value
         found = await self._engine.list(self._labels)
         await self._binding.verify()  # after it: what a foreign engine lacks has not disappeared
-        await self._observe(found)
-        present = {container.name for container in found}
+        self._tell_of_unseen(found.unseen)
+        await self._observe(found.containers)
+        present = found.names
         self._steps.forget_all_but(present)
         await self._containers.close_logs(self._containers.followed - present)
         for expected in living:
@@ -170,6 +175,12 @@ class Reconciler(Worker):
             await self._lost_steps.observe(build, present)
         for network in await self._engine.list_networks(self._labels):
             await self._observe_network(network)
+
+    def _tell_of_unseen(self, names: frozenset[str]) -> None:
+        """Once each: nothing can be said of them, so they are neither observed nor gone."""
+        for name in names - self._unseen:
+            log.warning("the engine fails to show a container; it is left alone", container=name)
+        self._unseen = names
 
     async def _observe_network(self, network: EngineNetwork) -> None:
         try:

@@ -3,6 +3,7 @@ idle or write more than is kept."""
 
 import asyncio
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 import structlog
 
@@ -111,7 +112,7 @@ class StepObserver:
         else:
             await self._end_if_idle(container, build, following)
 
-    def forget_all_but(self, names: set[str]) -> None:
+    def forget_all_but(self, names: AbstractSet[str]) -> None:
         """Of containers that the engine no longer has nothing is left to follow or to sweep."""
         gone = [name for name in self._following if name not in names]
         for name in gone:

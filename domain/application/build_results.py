@@ -23,6 +23,7 @@ from domain.processes import effects as f
 from domain.processes import naming
 
 MAX_ARTIFACTS = 10_000
+MAX_OTHERS = 1_000  # that are left beside the packages, in each folder
 FOLDERS: dict[str, Literal["rpm", "srpm"]] = {"RPMS": "rpm", "SRPMS": "srpm"}
 
 
@@ -83,16 +84,22 @@ class BuildResults:
     async def _collect_packages(
         self, tenant: str, name: str, folder: str, artifacts: list[Artifact]
     ) -> None:
-        """Adds to `artifacts`, whose number and size are bounded over all folders."""
+        """Adds to `artifacts`, whose number and size are bounded over all folders.
+
+        They are asked for by their names, so these are different over all folders, too.
+        """
         reader = TarReader(self._engine.get_files(name, f"{recipe.TOPDIR}/{folder}"))
         found: list[Artifact] = []
         left = self._settings.max_artifact_bytes - sum(artifact.size for artifact in artifacts)
-        while (member := await reader.next()) is not None:
-            if not member.isreg() or not member.name.endswith(".rpm"):
-                continue
-            if len(artifacts) + len(found) >= MAX_ARTIFACTS:
+        names = {artifact.name for artifact in artifacts}
+        async for file_name in _packages(reader, folder):
+            if len(names) >= MAX_ARTIFACTS:
                 raise UnusableArtifacts(f"A build may leave at most {MAX_ARTIFACTS} packages.")
-            file_name = _file_name(member.name)
+            if file_name in names:
+                raise UnusableArtifacts(
+                    f"The build left two packages named {file_name}. Give each a name of its own."
+                )
+            names.add(file_name)
             stat = await self._keep(tenant, reader, left)
             left -= stat.size
             found.append(
@@ -121,6 +128,21 @@ class BuildResults:
         ).encode()
         stat = await self._blobs.put(tenant, _once(text), limit_bytes=len(text))
         return Artifact(name="Dockerfile", kind="dockerfile", digest=stat.digest, size=stat.size)
+
+
+async def _packages(reader: TarReader, folder: str) -> AsyncIterator[str]:
+    """The file name of each, while its content is at hand."""
+    others = 0
+    while (member := await reader.next()) is not None:
+        if member.isreg() and member.name.endswith(".rpm"):
+            yield _file_name(member.name)
+            continue
+        others += 1
+        if others > MAX_OTHERS:
+            raise UnusableArtifacts(
+                f"A build may leave at most {MAX_OTHERS} files and folders beside its packages in"
+                f" {folder}. Remove them, or put them into a package."
+            )
 
 
 def _file_name(path: str) -> str:

@@ -33,6 +33,7 @@ from domain.processes import effects as f
 from domain.processes import naming
 
 STOPPED_LINES = 20
+RUNNING = frozenset({"running", "paused", "restarting"})
 
 
 class BuildPerformer:
@@ -127,10 +128,11 @@ class BuildPerformer:
         self, claimed: ClaimedEffect, effect: f.StopBuild, build: Build
     ) -> c.RecordBuildStopped:
         await self._image_builds.cancel(effect.build_id, effect.attempt)
-        for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):
-            if container.status in {"running", "paused", "restarting"}:
-                with suppress(ContainerNotFound, EngineConflict):  # it has ended meanwhile
-                    await self._engine.kill(container.name, signal="KILL")
+        found = await self._engine.list(self._steps.labels(claimed, effect.attempt))
+        running = {each.name for each in found.containers if each.status in RUNNING}
+        for name in running | found.unseen:
+            with suppress(ContainerNotFound, EngineConflict):  # it has ended meanwhile
+                await self._engine.kill(name, signal="KILL")
         return c.RecordBuildStopped(
             build_id=effect.build_id,
             attempt=effect.attempt,
@@ -144,8 +146,9 @@ class BuildPerformer:
         return await read_tail(self._logs, tenant, subject, lines=STOPPED_LINES)
 
     async def _sweep(self, claimed: ClaimedEffect, effect: f.SweepBuild, build: Build) -> None:
-        for container in await self._engine.list(self._steps.labels(claimed, effect.attempt)):
-            await self._engine.remove(container.name, force=True)
+        found = await self._engine.list(self._steps.labels(claimed, effect.attempt))
+        for name in found.names:
+            await self._engine.remove(name, force=True)
         if isinstance(build.spec.source, ImageSource):
             for attempt in range(1, effect.attempt + 1):  # sweeps before may be superseded
                 await self._engine.remove_network(naming.image_network(effect.build_id, attempt))

@@ -1,12 +1,13 @@
 """The container engine."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
 
 import msgspec
 
 from domain.containers.spec import Limits
+from domain.errors import EngineOutcomeUnknown, EngineRefused
 from domain.ports.logs import LogFrame, LogStreamName
 
 FEW_HOSTS = 10
@@ -64,6 +65,28 @@ class EngineContainer(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     error: str = ""
+
+
+class EngineListing(msgspec.Struct, frozen=True, kw_only=True):
+    """unseen: names of containers that are there, and that the engine fails to show."""
+
+    containers: tuple[EngineContainer, ...]
+    unseen: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, looks: Mapping[str, EngineContainer | BaseException | None]) -> Self:
+        """looks: what came of each, by name. Raises errors that are not of one container alone."""
+        failed = {name: look for name, look in looks.items() if isinstance(look, BaseException)}
+        for error in failed.values():
+            if not isinstance(error, EngineOutcomeUnknown | EngineRefused):
+                raise error
+        seen = (look for look in looks.values() if isinstance(look, EngineContainer))
+        return cls(containers=tuple(seen), unseen=frozenset(failed))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all that are there."""
+        return self.unseen.union(container.name for container in self.containers)
 
 
 class EngineImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,7 +174,7 @@ class ContainerEngine(Protocol):
 
     async def inspect(self, name: str) -> EngineContainer | None: ...
 
-    async def list(self, labels: dict[str, str]) -> Sequence[EngineContainer]:
+    async def list(self, labels: dict[str, str]) -> EngineListing:
         """All containers, running or not, that bear these labels."""
         ...
 

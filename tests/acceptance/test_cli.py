@@ -142,6 +142,8 @@ def test_a_restored_log_is_whole_and_says_where_it_forked(service: Started, tmp_
     assert f"the log of the checkpoint at position {position}" in verified.stdout
     again = service.run("restore", tmp_path / "backup", "--data-dir", other)
     assert "holds a log already" in again.stderr
+    assert service.run("checkpoint", checkpoint, "--force").returncode == 0
+    assert checkpoint.read_bytes() != kept
 
 
 def test_the_log_is_verified_while_the_service_runs(service: Started, tmp_path: Path) -> None:

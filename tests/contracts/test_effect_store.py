@@ -1,75 +1,18 @@
 """What every EffectStore does, in memory and on PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from adapters.memory.effects import InMemoryEffectStore
-from adapters.postgres.effects import PostgresEffectStore
-from adapters.postgres.tenants import TenantPool
 from domain.containers.spec import ContainerSpec
-from domain.ports import NewEffect, Superseding
+from domain.ports import NewEffect
 from domain.processes import effects as f
-from tests.support.postgres import Database
-
-P = "reactions"
-LEASE = 30.0
-
-Store = InMemoryEffectStore | PostgresEffectStore
-Body = Callable[[Store], Awaitable[None]]
-Run = Callable[[Body], None]
+from tests.support.effects import LEASE, P, Run, Store, claim, new, runner, write
 
 
 @pytest.fixture(params=["memory", "postgres"])
 def run(request: pytest.FixtureRequest) -> Run:
-    async def in_memory(body: Body) -> None:
-        await body(InMemoryEffectStore())
-
-    async def on_postgres(body: Body, url: str) -> None:
-        async with asyncio.timeout(60), TenantPool(url, "effects", size=4) as pool:
-            await body(PostgresEffectStore(pool))
-
-    if request.param == "memory":
-        return lambda body: asyncio.run(in_memory(body))
-    database: Database = request.getfixturevalue("database")
-    return lambda body: asyncio.run(on_postgres(body, database.service_url))
-
-
-def new(
-    position: int,
-    stream: str = "container-a",
-    *,
-    index: int = 0,
-    delay: float = 0,
-    tenant: str = "t",
-) -> NewEffect:
-    return NewEffect(
-        effect_id=f"{position}:{index}",
-        tenant=tenant,
-        stream=stream,
-        position=position,
-        index=index,
-        correlation_id=f"request-{position}",
-        effect=f.StartEngineContainer(container_id=stream, generation=1, intent=position),
-        delay_seconds=delay,
-    )
-
-
-def superseding(position: int, stream: str = "container-a", tenant: str = "t") -> Superseding:
-    return Superseding(tenant=tenant, stream=stream, position=position)
-
-
-async def write(store: Store, *effects: NewEffect, supersede: Sequence[Superseding] = ()) -> None:
-    after = await store.position(P)
-    assert await store.write(
-        P, after=after, position=after + 1, effects=effects, superseding=supersede
-    )
-
-
-async def claim(store: Store, owner: str = "me", *, limit: int = 10) -> list[str]:
-    claimed = await store.claim(owner, limit=limit, lease_seconds=LEASE)
-    return [effect.effect_id for effect in claimed]
+    return runner(request.getfixturevalue("database") if request.param == "postgres" else None)
 
 
 def test_a_claimed_effect_is_the_one_that_was_written(run: Run) -> None:
@@ -262,73 +205,12 @@ def test_a_timer_that_is_due_waits_for_nobody(run: Run) -> None:
     run(body)
 
 
-def test_an_effect_that_nobody_has_begun_is_superseded(run: Run) -> None:
-    async def body(store: Store) -> None:
-        await write(store, new(1), new(2), new(1, "container-b", index=9))
-        await write(store, new(3), supersede=[superseding(3)])
-        found: dict[str, bool] = {}
-        for _ in range(3):
-            for claimed in await store.claim("me", limit=1, lease_seconds=LEASE):
-                found[claimed.effect_id] = claimed.superseded
-                await store.finish("me", claimed.effect_id)
-        assert await claim(store) == ["3:0"]
-        assert found == {"1:0": True, "1:9": False, "2:0": True}
-
-    run(body)
-
-
-def test_what_supersedes_names_its_own_stream_and_tenant_only(run: Run) -> None:
-    async def body(store: Store) -> None:
-        others = (superseding(9, "container-b"), superseding(9, tenant="u"))
-        await write(store, new(1), supersede=others)
-        (claimed,) = await store.claim("me", limit=1, lease_seconds=LEASE)
-        assert not claimed.superseded
-
-    run(body)
-
-
-def test_a_superseded_effect_waits_for_no_time(run: Run) -> None:
-    async def body(store: Store) -> None:
-        await write(store, new(1), new(2, delay=3_600))
-        await claim(store)
-        await store.retry("me", "1:0", delay_seconds=3_600, reason="engine away")
-        await write(store, supersede=[superseding(3)])
-        assert await claim(store) == ["1:0", "2:0"]
-
-    run(body)
-
-
-def test_a_superseded_effect_is_tried_again_when_its_time_comes(run: Run) -> None:
-    async def body(store: Store) -> None:
-        await write(store, new(1))
-        await write(store, supersede=[superseding(2)])
-        assert await claim(store) == ["1:0"]
-        await store.retry("me", "1:0", delay_seconds=3_600, reason="engine away")
-        assert await claim(store) == []
-
-    run(body)
-
-
 def test_a_reason_may_hold_what_no_database_takes(run: Run) -> None:
     async def body(store: Store) -> None:
         await write(store, new(1))
         await claim(store)
         await store.retry("me", "1:0", delay_seconds=0, reason="exec: a\0b\udcff")
         assert await claim(store) == ["1:0"]
-
-    run(body)
-
-
-def test_who_does_what_is_superseded_is_told(run: Run) -> None:
-    async def body(store: Store) -> None:
-        await write(store, new(1), new(1, "container-b", index=1))
-        await claim(store)
-        assert await store.interrupted("me") == []
-        await write(store, new(2), supersede=[superseding(2)])
-        assert await store.interrupted("me") == ["1:0"]
-        assert await store.interrupted("other") == []
-        await store.retry("me", "1:0", delay_seconds=0, reason="interrupted")
-        assert await store.interrupted("me") == []
 
     run(body)
 

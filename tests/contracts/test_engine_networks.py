@@ -42,5 +42,7 @@ async def test_a_container_whose_network_was_removed_starts_in_another(bench: Be
     await bench.engine.ensure_network(network, labels=labels())
     await bench.engine.join_network(name, network)
     assert (await bench.engine.start(name)).status == "running"
+    with pytest.raises(EngineConflict):  # it is in there
+        await bench.engine.remove_network(network)
     await bench.engine.remove(name, force=True)
     await bench.engine.remove_network(network)

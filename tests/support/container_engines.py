@@ -3,8 +3,8 @@
 import asyncio
 import io
 import tarfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from domain.ports import (
     LogStreamName,
 )
 from tests.support.docker import a_docker_engine, base_image, labels, new_name
+from tests.support.engine_proxy import an_engine_proxy
 
 Engine = DockerEngine | InMemoryContainerEngine
 PORT: tuple[type[ContainerEngine], ...] = (DockerEngine, InMemoryContainerEngine)
@@ -122,6 +123,18 @@ class Bench(msgspec.Struct, frozen=True):
             while (found := await self.state(name)).exit_code is None:
                 await anext(events)
         return found
+
+    @asynccontextmanager
+    async def failing_to_show(self, name: str) -> AsyncGenerator[Engine]:
+        """When it lists them all."""
+        if isinstance(self.engine, InMemoryContainerEngine):
+            self.engine.unseen.add(name)
+            yield self.engine
+            return
+        engine_id = (await self.state(name)).engine_id
+        async with an_engine_proxy() as proxy, await DockerEngine.open(proxy.address) as engine:
+            proxy.loses = f"/containers/{engine_id}/json".encode()
+            yield engine
 
     async def output(self, name: str, *, follow: bool = True) -> dict[str, bytes]:
         said = {"stdout": b"", "stderr": b""}

@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import io
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from aiohttp.web import Application, Request
 from prometheus_client import CollectorRegistry
 
 from adapters.memory.blob_store import InMemoryBlobStore
-from adapters.memory.event_store import InMemoryEventStore
 from adapters.memory.identities import InMemoryIdentities
 from adapters.memory.log_store import InMemoryLogStore
 from adapters.memory.log_wake_ups import InMemoryLogWakeUps
@@ -30,32 +29,14 @@ from api.settings import Settings
 from domain.access.commands import CreateKey
 from domain.access.roles import Role
 from domain.application.command_handler import CommandHandler
-from domain.catalog import EVENT_TYPES
-from domain.errors import StoreUnavailable
-from domain.event import (
-    Append,
-    Command,
-    CommandContext,
-    Event,
-    OpaqueEvent,
-    Receipt,
-    RecordedEvent,
-)
-from domain.event_types import EventTypes
+from domain.event import Command, CommandContext, Receipt
 from domain.ports import EngineSize
-from projections.answer import Answer, Page
-from projections.audit import AuditRow
-from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
-from projections.catalog import READ_MODELS, read_model
-from projections.containers import ContainerDetails, ContainerRow, LivingContainer, NamedContainer
-from projections.errors import ProjectionBehind, ProjectionNotReady
-from projections.keys import KeyRow
-from projections.queries import EVERYTHING, FIRST, AuditFilter, ProjectionStatus, Slice
-from projections.statistics import EventCount
-from tests.support.appends import an_append
+from projections.catalog import read_model
+from projections.errors import ProjectionNotReady
+from tests.integration.http.folded_queries import FoldedQueries
+from tests.integration.http.tailed_store import TailedStore
 
 Client = TestClient[Request, Application]
-TENANT = "default"
 DEADLINE_SECONDS = 20.0
 
 
@@ -67,211 +48,6 @@ class SystemClock:
 class RandomIds:
     def new(self) -> str:
         return str(uuid.uuid4())
-
-
-class FromTheFuture(Event, frozen=True, kw_only=True):
-    """Of a type that only newer programs know."""
-
-
-class TailedStore(InMemoryEventStore):
-    """A store that is its own tail, and that can be away, or slow.
-
-    turns: how many others get between what was read and what is recorded.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(EventTypes((*EVENT_TYPES, FromTheFuture)))
-        self.away: Exception | None = None
-        self.turns = 0
-        self.pace_seconds = 0.0
-        self._moved = asyncio.Event()
-
-    @property
-    def position(self) -> int:
-        return len(self._events)
-
-    async def append(self, append: Append) -> Receipt:
-        self._check()
-        for _ in range(self.turns):
-            await asyncio.sleep(0)
-        receipt = await super().append(append)
-        moved, self._moved = self._moved, asyncio.Event()
-        moved.set()
-        return receipt
-
-    async def record_unknown(self, stream: str) -> None:
-        """As a newer program would: this one can only carry the event."""
-        await self.append(an_append(stream, FromTheFuture()))
-        opaque = msgspec.structs.replace(self._events[-1], event=OpaqueEvent(raw=b"{}"))
-        self._events[-1] = self._streams[TENANT, stream][-1] = opaque
-
-    async def read_stream(
-        self, tenant: str, stream: str, *, after_version: int = 0, limit: int = 1_000
-    ) -> Sequence[RecordedEvent]:
-        self._check()
-        return await super().read_stream(tenant, stream, after_version=after_version, limit=limit)
-
-    async def read(self, after: int, limit: int = 1_000) -> Sequence[RecordedEvent]:
-        self._check()
-        return await self.read_log(after, limit=limit)
-
-    async def wait(self, after: int, timeout_seconds: float) -> int:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                while self.position <= after:
-                    await self._moved.wait()
-        return self.position
-
-    def _check(self) -> None:
-        if self.away is not None:
-            raise self.away
-
-
-class FoldedQueries:
-    """Every read model folded from the log when it is asked for."""
-
-    def __init__(self, store: TailedStore) -> None:
-        self._store = store
-
-    async def _rows(self, name: str) -> tuple[Any, ...]:
-        if self._store.away is not None:
-            raise StoreUnavailable
-        model, rows = read_model(name), dict[Any, Any]()
-        for event in await self._store.read_log(0, limit=100_000):
-            key = model.key_of(event)
-            row = None if key is None else model.project(rows.get(key), event)
-            if row is not None:
-                rows[key] = row
-        return tuple(rows.values())
-
-    def _stamp(self, name: str, min_position: int) -> dict[str, Any]:
-        position = self._store.position
-        if min_position > position:
-            raise ProjectionBehind(name, position, min_position)
-        return {"projection": name, "version": 1, "position": position}
-
-    async def _page(self, name: str, tenant: str, page: Slice, wanted: Mapping[str, Any]) -> Any:
-        stamp = self._stamp(name, page.min_position)
-        rows = [row for row in await self._rows(name) if row.tenant == tenant]
-        for field, value in wanted.items():
-            rows = [row for row in rows if value is None or _matches(row, field, value)]
-        begin = int(page.after or 0)
-        end = begin + page.limit
-        after = str(end) if end < len(rows) else None
-        return Page(items=tuple(reversed(rows))[begin:end], next=after, **stamp)
-
-    async def _one(self, name: str, tenant: str, field: str, key: str, at_least: int) -> Any:
-        stamp = self._stamp(name, at_least)
-        rows = [r for r in await self._rows(name) if (r.tenant, getattr(r, field)) == (tenant, key)]
-        return Answer(value=rows[0] if rows else None, **stamp)
-
-    async def list_containers(
-        self, tenant: str, *, status: Any = None, name: str | None = None, page: Slice = FIRST
-    ) -> Page[ContainerRow]:
-        wanted = {"status": status, "name": name}
-        found: Page[ContainerRow] = await self._page("containers", tenant, page, wanted)
-        return found
-
-    async def get_container(
-        self, tenant: str, container_id: str, *, min_position: int = 0
-    ) -> Answer[ContainerDetails | None]:
-        found: Answer[ContainerDetails | None] = await self._one(
-            "containers", tenant, "container_id", container_id, min_position
-        )
-        return found
-
-    async def find_containers_named(
-        self, tenant: str, name: str, *, min_position: int = 0
-    ) -> Answer[tuple[NamedContainer, ...]]:
-        stamp = self._stamp("containers", min_position)
-        rows = [r for r in await self._rows("containers") if (r.tenant, r.name) == (tenant, name)]
-        named = (NamedContainer(container_id=r.container_id) for r in rows)
-        return Answer(value=tuple(named), **stamp)
-
-    async def list_living_containers(
-        self, tenant: str | None = None
-    ) -> Answer[tuple[LivingContainer, ...]]:
-        raise NotImplementedError
-
-    async def list_stepping_builds(
-        self, tenant: str | None = None
-    ) -> Answer[tuple[SteppingBuild, ...]]:
-        raise NotImplementedError
-
-    async def list_builds(
-        self, tenant: str, *, phase: Any = None, name: str | None = None, page: Slice = FIRST
-    ) -> Page[BuildRow]:
-        found: Page[BuildRow] = await self._page(
-            "builds", tenant, page, {"phase": phase, "name": name}
-        )
-        return found
-
-    async def get_build(
-        self, tenant: str, build_id: str, *, min_position: int = 0
-    ) -> Answer[BuildDetails | None]:
-        found: Answer[BuildDetails | None] = await self._one(
-            "builds", tenant, "build_id", build_id, min_position
-        )
-        return found
-
-    async def list_audit(
-        self,
-        tenant: str,
-        *,
-        wanted: AuditFilter = EVERYTHING,
-        page: Slice = FIRST,
-    ) -> Page[AuditRow]:
-        fields = {"actor": wanted.actor, "outcome": wanted.outcome, "command": wanted.command}
-        found: Page[AuditRow] = await self._page("audit", tenant, page, fields)
-        return found
-
-    async def event_statistics(
-        self,
-        tenant: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        min_position: int = 0,
-    ) -> Answer[tuple[EventCount, ...]]:
-        stamp = self._stamp("statistics", min_position)
-        rows = [r for r in await self._rows("statistics") if r.tenant == tenant]
-        chosen = (r for r in rows if _between(r.hour, since, until))
-        return Answer(value=tuple(chosen), **stamp)
-
-    async def find_key(self, key_id: str, *, min_position: int = 0) -> KeyRow | None:
-        self._stamp("keys", min_position)
-        return next((r for r in await self._rows("keys") if r.key_id == key_id), None)
-
-    async def list_keys(self, tenant: str, *, min_position: int = 0) -> Answer[tuple[KeyRow, ...]]:
-        stamp = self._stamp("keys", min_position)
-        rows = await self._rows("keys")
-        return Answer(value=tuple(r for r in rows if r.tenant == tenant), **stamp)
-
-    async def list_projections(self) -> tuple[ProjectionStatus, ...]:
-        return tuple(
-            ProjectionStatus(
-                name=model.name,
-                version=1,
-                code_version=model.code_version,
-                state="active",
-                active=True,
-                position=self._store.position,
-                lag=0,
-                dead_letters=0,
-                changed_at=datetime.now(UTC),
-            )
-            for model in READ_MODELS
-        )
-
-
-def _matches(row: object, field: str, value: object) -> bool:
-    """A name is what the row's name begins with."""
-    found = getattr(row, field)
-    return str(found).startswith(str(value)) if field == "name" else found == value
-
-
-def _between(moment: datetime, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or since <= moment) and (until is None or moment < until)
 
 
 class KnownImages:

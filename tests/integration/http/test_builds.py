@@ -130,6 +130,19 @@ def test_a_refused_command_names_rule_and_state() -> None:
     run(story)
 
 
+def test_an_rpm_build_starts_from_what_it_names_or_else_from_the_services_own() -> None:
+    async def story(service: Service) -> None:
+        accepted = [await service.a_build()]
+        spec = {"name": "hello.spec", **await service.upload(b"Name: hello")}
+        body = {"name": "b", "source": {"type": "rpm", "spec": spec}, "base_image": "web:1"}
+        accepted.append(await service.post("/v1/builds", body))
+        found = [await service.get(f"/v1/builds/{each['id']}") for each in accepted]
+        own = service.parts.settings.builds.base_image
+        assert [each["value"]["base_image"] for each in found] == [own, "web:1"]
+
+    run(story)
+
+
 async def _a_context() -> bytes:
     return b"".join([part async for part in a_tar({"Dockerfile": b"FROM scratch\n"})])
 

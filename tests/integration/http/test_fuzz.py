@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from api.http.call import uuid_of_ours
 from api.http.routes import ROUTES
-from tests.integration.http.support import TENANT, Service, a_service
+from tests.integration.http.support import Service, a_service
+from tests.integration.http.tailed_store import TENANT
 
 VALUES = st.recursive(
     st.none()

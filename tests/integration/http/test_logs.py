@@ -17,7 +17,8 @@ from domain.builds.events import Step, StepLog
 from domain.containers import commands as cc
 from domain.ports import LogChunk, LogStreamName
 from domain.processes.naming import container_log, step_log
-from tests.integration.http.support import TENANT, Service, problem, run
+from tests.integration.http.support import Service, problem, run
+from tests.integration.http.tailed_store import TENANT
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -1,21 +1,35 @@
 """The `eventsourcing` library's own cases for recorders, on our log."""
 
 import asyncio
+import time
 from collections.abc import Iterator
+from threading import Timer
 from uuid import uuid4
 
 import pytest
-from eventsourcing.persistence import ProgrammingError, StoredEvent
+from eventsourcing.persistence import (
+    ApplicationRecorder,
+    ProgrammingError,
+    StoredEvent,
+    Subscription,
+)
 from eventsourcing.postgres import PostgresDatastore
 from eventsourcing.tests import persistence as shipped
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.event_store import PostgresEventStore
-from adapters.postgres.recorder import LogRecorder
+from adapters.postgres.recorder import LogRecorder, LogSubscription
 from tests.support.appends import an_append
 from tests.support.postgres import PASSWORD, Database
 
 RACES = 100
+DEADLINE_SECONDS = 20.0
+AN_HOUR = 3_600.0
+POLL = "adapters.postgres.recorder.POLL_SECONDS"
+LISTENER = (
+    "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+    " AND query LIKE 'LISTEN%' AND state = 'idle'"
+)
 
 
 @pytest.fixture
@@ -61,6 +75,66 @@ class TestShippedRace(shipped.NonInterleavingNotificationIDsBaseCase):
     def test(self) -> None:
         for _ in range(RACES):
             super().test()
+
+
+def test_a_subscription_is_woken_by_a_new_event(
+    database: Database, datastore: PostgresDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(POLL, AN_HOUR)
+    recorder = LogRecorder(datastore)
+    _note(recorder)
+    with recorder.subscribe() as subscription:
+        assert _next(subscription) == 1  # so it has looked at the log
+        _await_listener(database)
+        _note(recorder)
+        assert _next(subscription) == 2
+
+
+def test_a_subscription_that_hears_nothing_looks_again_by_itself(
+    datastore: PostgresDatastore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(POLL, 0.05)
+    monkeypatch.setattr(LogSubscription, "_listen", _hear_nothing)
+    recorder = LogRecorder(datastore)
+    _note(recorder)
+    with recorder.subscribe() as subscription:
+        assert _next(subscription) == 1
+        _note(recorder)
+        assert _next(subscription) == 2
+
+
+def test_the_newest_events_of_a_stream_come_first_where_that_is_asked_for(
+    datastore: PostgresDatastore,
+) -> None:
+    recorder, stream = LogRecorder(datastore), uuid4()
+    _note(recorder)
+    recorder.insert_events([StoredEvent(stream, version, "Noted", b"{}") for version in (1, 2, 3)])
+    found = recorder.select_events(stream, desc=True, limit=2)
+    assert [event.originator_version for event in found] == [3, 2]
+
+
+def _hear_nothing(_: LogSubscription) -> None:
+    """In place of listening."""
+
+
+def _note(recorder: LogRecorder) -> None:
+    recorder.insert_events([StoredEvent(uuid4(), 1, "Noted", b"{}")])
+
+
+def _next(subscription: Subscription[ApplicationRecorder]) -> int | None:
+    """The next position; None where it does not come in time."""
+    deadline = Timer(DEADLINE_SECONDS, subscription.stop)
+    deadline.start()
+    found = next(subscription, None)
+    deadline.cancel()
+    return found.id if found else None
+
+
+def _await_listener(database: Database) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    with database.as_owner() as connection:
+        while connection.execute(LISTENER).fetchone() is None:
+            assert time.monotonic() < deadline
 
 
 def test_metadata_that_is_no_text_is_refused_before_it_is_stored(

@@ -1,15 +1,24 @@
 """What the tests of the projector and of rebuilds share."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from adapters.postgres.projection_registry import ProjectionRegistry
 from domain.event import ANY_VERSION, Append
 from ops.bench.event_mix import facts
 from projections.catalog import READ_MODELS
 from tests.support.appends import a_context
+from tests.support.read_models import DEADLINE_SECONDS
 
 NAMES = tuple(model.name for model in READ_MODELS)
+
+
+def run(body: Callable[[], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with asyncio.timeout(2 * DEADLINE_SECONDS):
+            await body()
+
+    asyncio.run(main())
 
 
 def appends(count: int) -> Sequence[Append]:

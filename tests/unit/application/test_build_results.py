@@ -27,7 +27,7 @@ LIMIT = 3 * SIZE
 
 
 class Engine(InMemoryContainerEngine):
-    """Its container holds the same files in every folder, under folders of their own."""
+    """Its container holds these files in RPMS, and for each `.rpm` a `.src.rpm` in SRPMS."""
 
     def __init__(self, *names: str) -> None:
         super().__init__()
@@ -35,10 +35,12 @@ class Engine(InMemoryContainerEngine):
 
     def get_files(self, name: str, path: str) -> AsyncIterator[bytes]:  # type: ignore[override] # an iterator will do
         del name
+        suffix = ".src.rpm" if path.endswith("SRPMS") else ".rpm"
+        files = [file.replace(".rpm", suffix) for file in self.names]
         return write_tar(
             [
                 TarFile(name=f"{path}/x86_64/{file}", size=SIZE, content=_content())
-                for file in self.names
+                for file in files
             ],
             owner=0,
             modified_at=0,
@@ -66,10 +68,10 @@ def _refusal(*names: str) -> str:
 
 
 def test_packages_are_kept_and_other_files_are_not() -> None:
-    report = _collect("a-1-1.x86_64.rpm", "notes.txt")
+    report = _collect("a-1-1.rpm", "notes.txt")
     assert isinstance(report, c.RecordArtifactsCollected)
     found = [(artifact.name, artifact.kind) for artifact in report.artifacts]
-    assert found[:2] == [("a-1-1.x86_64.rpm", "rpm"), ("a-1-1.x86_64.rpm", "srpm")]
+    assert found[:2] == [("a-1-1.rpm", "rpm"), ("a-1-1.src.rpm", "srpm")]
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,15 @@ def test_packages_that_are_too_large_in_all_fail_the_build() -> None:
 def test_too_many_packages_fail_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_results, "MAX_ARTIFACTS", 1)
     assert "at most 1 packages" in _refusal("a.rpm")
+
+
+def test_too_much_beside_the_packages_fails_the_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_results, "MAX_OTHERS", 2)
+    assert isinstance(_collect("a.txt", "b.txt"), c.RecordArtifactsCollected)
+    assert "at most 2 files and folders beside" in _refusal("a.txt", "b.txt", "c.txt")
+
+
+@pytest.mark.parametrize("names", [("one/a.rpm", "two/a.rpm"), ("a.src.rpm", "a.rpm")])
+def test_packages_of_one_name_fail_the_build(names: tuple[str, ...]) -> None:
+    """The second ones are an RPM and the source package of another."""
+    assert "two packages named a" in _refusal(*names)

@@ -52,7 +52,7 @@ def test_a_call_whose_answer_is_lost_takes_effect_once(
             await at.send(_request())
             events = await at.recorded(STREAM, e.ContainerStarted)
         assert names(events, "Container") == ["Requested", "StartRequested", "Created", "Started"]
-        (container,) = await at.engine.list({})
+        (container,) = (await at.engine.list({})).containers
         assert container.status == "running"
         if call == "start" and after_effect:
             assert len(at.calls("start")) == 1

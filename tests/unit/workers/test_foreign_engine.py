@@ -23,7 +23,7 @@ from domain.engines.events import (
     ForeignEngineMet,
 )
 from domain.errors import EngineOutcomeUnknown, EngineUnavailable
-from domain.ports import ClaimedEffect, EngineContainer, EngineIdentity
+from domain.ports import ClaimedEffect, EngineIdentity, EngineListing
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 from tests.unit.workers.test_pipeline import an_rpm, script, submit
@@ -123,10 +123,10 @@ def test_what_a_list_lacks_is_believed_only_of_the_engine_that_is_bound_after_it
         async with at.at_work():
             await _running(at)
 
-        async def exchanged_meanwhile(labels: dict[str, str]) -> Sequence[EngineContainer]:
+        async def exchanged_meanwhile(labels: dict[str, str]) -> EngineListing:
             at.engine.engine_id = "other"
             at.engine.disappear(NAME)
-            return []
+            return EngineListing(containers=())
 
         at.engine.list = exchanged_meanwhile
         at.wire()

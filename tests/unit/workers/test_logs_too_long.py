@@ -34,7 +34,8 @@ async def failed(at: Installation, source: RpmSource | ImageSource) -> e.BuildFa
         spec = BuildSpec(name="hello", source=source)
         await at.send(SubmitBuild(build_id="b", spec=spec, base_image="base:1"))
         *_, last = await at.recorded("build-b", e.BuildFailed)
-        while await at.engine.list({}) or at.engine.networks.keys() - {"eulermaker-builds-i-1"}:  # noqa: ASYNC110 - no signal
+        await until(lambda: at.engine.networks.keys() <= {"eulermaker-builds-i-1"})
+        while (await at.engine.list({})).names:  # noqa: ASYNC110 - no signal
             await asyncio.sleep(0.01)
     assert isinstance(last, e.BuildFailed)
     return last
@@ -83,7 +84,7 @@ def test_a_container_that_writes_too_much_runs_on_and_its_log_says_so_and_ends()
                 await until(lambda: len(at.calls("logs")) > looks)
         kept = await at.logs.read(DEFAULT_TENANT, "container-a/1")
         assert b"".join(chunk.data for chunk in kept) == b"one\ntwo\nth" + NOTE
-        (container,) = await at.engine.list({})
+        (container,) = (await at.engine.list({})).containers
         assert container.status == "running"
 
     run(body)

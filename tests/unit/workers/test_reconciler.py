@@ -3,6 +3,9 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
+from structlog.testing import capture_logs
+
 from adapters.memory.container_engine import Program
 from api.workers.loops import Wakeable
 from domain.containers import commands as c
@@ -83,7 +86,7 @@ def test_a_sight_that_is_out_of_date_is_not_recorded() -> None:
     async def body(at: Installation) -> None:
         async with at.at_work(at.process_manager, at.executor):
             await _running(at)
-            (before,) = await at.engine.list({})
+            (before,) = (await at.engine.list({})).containers
             await at.send(c.StopContainer(container_id="a"))
             await at.recorded(STREAM, e.ContainerStopped)
             await at.containers.observe(before)
@@ -97,7 +100,7 @@ def test_a_container_made_after_its_removal_is_swept() -> None:
     async def body(at: Installation) -> None:
         async with at.at_work(at.process_manager, at.executor):
             await _running(at)
-            (late,) = await at.engine.list({})
+            (late,) = (await at.engine.list({})).containers
             await at.send(c.RemoveContainer(container_id="a", force=True))
             await at.recorded(STREAM, e.ContainerRemoved)
             await at.containers.observe(late)
@@ -113,6 +116,43 @@ def test_a_container_that_was_renamed_in_the_engine_has_disappeared_for_us() -> 
             at.engine.rename(NAME, "db")
             await at.recorded(STREAM, e.ContainerDisappeared)
         assert "db" not in at.calls("inspect")  # an engine would take it for an id's first digits
+
+    run(body)
+
+
+def test_a_container_that_the_engine_fails_to_show_blinds_nobody_and_has_not_disappeared() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _running(at)
+            await at.recorded("engine-memory", EngineObserved)
+        at.engine.unseen.add(NAME)
+        at.wire()
+        async with at.at_work():
+            await at.recorded("engine-memory", ObservationGapRecorded)
+            await at.engine.pause(NAME)  # which wakes the reconciler
+            await at.send(c.RequestContainer(container_id="b", spec=SPEC))
+            await at.recorded("container-b", e.ContainerStarted)
+            at.engine.end("em-b-1", 3)
+            await at.recorded("container-b", e.ContainerExited)
+        assert names(await at.events(STREAM), "Container")[-1] == "Started"
+        assert len(await at.events("engine-memory")) == 2  # it did not begin anew
+
+    run(body)
+
+
+def test_a_container_that_the_engine_fails_to_show_is_told_of_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.reconciler.FULL_LOOK_SECONDS", 0.01)
+
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await _running(at)
+            with capture_logs() as told:
+                at.engine.unseen.add(NAME)
+                looks = len(at.calls("list"))
+                await until(lambda: len(at.calls("list")) > looks + 3)
+        assert [line["container"] for line in told if "fails to show" in line["event"]] == [NAME]
 
     run(body)
 

@@ -37,7 +37,7 @@ def test_labels_of_a_request_do_not_replace_ours() -> None:
     async def body(at: Installation) -> None:
         async with at.at_work(at.process_manager, at.executor):
             await _running(at, spec)
-        (container,) = await at.engine.list({})
+        (container,) = (await at.engine.list({})).containers
         assert container.labels[naming.AGGREGATE] == STREAM
         assert container.labels[naming.GENERATION] == "1"
         assert container.labels["mine"] == "kept"

@@ -15,6 +15,7 @@ from domain.errors import BlobDamaged, ContainerNotFound, EngineConflict, Engine
 from domain.event import DEFAULT_TENANT
 from domain.ports import LogFrame
 from tests.support.installation import Installation, run
+from tests.support.waiting import until
 
 STREAM, NAME = "build-b", "em-b-1-toolchain-1"
 SUBJECT = "build-b/1/toolchain/1"
@@ -51,6 +52,21 @@ def test_a_cancelled_build_shows_its_last_lines() -> None:
             *(f"line {number}" for number in range(11, 30)),
             "waiting for a lock",
         )
+
+    run(body)
+
+
+def test_a_step_that_the_engine_fails_to_show_is_killed_and_swept_all_the_same() -> None:
+    async def body(at: Installation) -> None:
+        async with at.at_work():
+            await a_build_that_hangs(at)
+            await at.recorded(STREAM, e.BuildStepStarted)
+            at.engine.unseen.add(NAME)
+            await at.send(CancelBuild(build_id="b"))
+            await at.recorded(STREAM, e.BuildCancelled)
+            await until(at.effects.is_empty)
+        assert NAME in at.calls("kill")
+        assert NAME in at.calls("remove")
 
     run(body)
 
