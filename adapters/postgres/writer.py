@@ -54,10 +54,10 @@ class BatchWriter:
         self._max_waiting = max_waiting
         self._grace_seconds = grace_seconds
         self._waiting: deque[Waiting] = deque()
-        self._work = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._call: PreparedCall | None = None
         self._lanes: list[asyncio.Task[None]] = []
+        self._idle: list[asyncio.Future[None]] = []
         self._under_way = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closing = False
@@ -82,7 +82,8 @@ class BatchWriter:
         if not lanes:
             return
         self._is_closing = True
-        self._work.set()
+        while self._idle:
+            self._wake()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._grace_seconds):
                 await asyncio.gather(*lanes)
@@ -100,28 +101,42 @@ class BatchWriter:
             )
         future: asyncio.Future[Receipt] = loop.create_future()
         self._waiting.append(Waiting(encoded, future, loop.time()))
-        self._work.set()
+        if self._idle and self._may_send():
+            self._wake()
         return future
 
     async def _run(self) -> None:
         """One lane: one batch after the other."""
-        while self._waiting or not self._is_closing:
-            if not self._may_send():
-                self._work.clear()
-                await self._work.wait()
-                continue
-            batch = self._take(self._share())
-            self._under_way += 1
-            try:
-                await self._record(batch)
-            except asyncio.CancelledError:
-                _fail(batch, CLOSED)
-                raise
-            except Exception as error:  # noqa: BLE001 - its callers get it, others are served
-                _raise_in(batch, error)
-            finally:
-                self._under_way -= 1
-                self._work.set()
+        while True:
+            if self._may_send():
+                await self._send_next()
+            elif self._is_closing:
+                return  # if anything waits, the other lane will send it
+            else:
+                turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._idle.append(turn)
+                await turn
+
+    async def _send_next(self) -> None:
+        batch = self._take(self._share())
+        self._under_way += 1
+        if self._idle and self._may_send():
+            self._wake()
+        try:
+            await self._record(batch)
+        except asyncio.CancelledError:
+            _fail(batch, CLOSED)
+            raise
+        except Exception as error:  # noqa: BLE001 - its callers get it, others are served
+            _raise_in(batch, error)
+        finally:
+            self._under_way -= 1
+
+    def _wake(self) -> None:
+        """One lane that is idle."""
+        turn = self._idle.pop()
+        if not turn.done():
+            turn.set_result(None)
 
     def _may_send(self) -> bool:
         """A batch costs as much as some twenty commands: beside another it must be worth that."""
