@@ -62,7 +62,8 @@ class InMemoryLogWakeUps:
         waiting.add(wake_up)
         try:
             with suppress(TimeoutError):
-                await asyncio.wait_for(wake_up, timeout_seconds)
+                async with asyncio.timeout(timeout_seconds):
+                    await wake_up
         finally:
             waiting.discard(wake_up)
             if not waiting and self._waiting.get(key) is waiting:

@@ -3,6 +3,7 @@
 This guards against our own mistakes, see docs/decisions/0008-tenants.md.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
@@ -77,13 +78,21 @@ class TenantPool:
     async def connection(self, tenant: str | None) -> AsyncGenerator[TenantConnection]:
         """One that sees the rows of this tenant, or of EVERY_TENANT. It commits by itself."""
         pool = self._every if tenant is None else self._single
+        before = _cancellations()
         connection = await pool.getconn()
         try:
+            if _cancellations() > before:  # its wait_for swallows one before Python 3.12
+                raise asyncio.CancelledError
             if tenant is not None:
                 await connection.state(tenant)
             yield connection
         finally:
             await pool.putconn(connection)
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _pool(

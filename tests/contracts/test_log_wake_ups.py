@@ -115,3 +115,15 @@ def test_news_wakes_a_reader_once(run: Run) -> None:
         assert asyncio.get_running_loop().time() - begin >= SHORT_SECONDS * 0.9
 
     run(body)
+
+
+def test_a_reader_that_is_stopped_while_news_comes_has_stopped() -> None:
+    async def body() -> None:
+        wake_ups = InMemoryLogWakeUps()
+        waiting = await begun(wake_ups)
+        wake_ups.wake("t", "log")
+        waiting.cancel()
+        await asyncio.wait({waiting}, timeout=SOON_SECONDS)
+        assert waiting.cancelled()
+
+    asyncio.run(body())

@@ -1,7 +1,7 @@
 """The read side with a log under it, in memory and on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
@@ -15,15 +15,21 @@ from adapters.postgres.projection_registry import ProjectionRegistry
 from adapters.postgres.queries import PostgresQueries
 from adapters.postgres.tail import LogTail
 from api.workers.projector import Projector
+from domain.builds import events as b
+from domain.builds.spec import BuildSpec, RpmSource, SourceFile
+from domain.containers import events as c
+from domain.containers.spec import ContainerSpec
 from domain.event import Event, RecordedEvent
 from domain.ports import EventStore
 from projections.catalog import READ_MODELS
 from projections.model import ReadModel
 from projections.queries import ProjectionStatus, Queries
 from tests.support.appends import OCCURRED_AT, an_append
+from tests.support.postgres import Database
 
 DEADLINE_SECONDS = 30
 SCAN_SECONDS = 0.05
+SHA = "sha256:" + "a" * 64
 _positions = count(1)
 
 
@@ -40,6 +46,19 @@ class ReadSide:
         context = msgspec.structs.replace(append.context, actor=actor, source_address="192.0.2.7")
         receipt = await self.store.append(msgspec.structs.replace(append, context=context))
         return receipt.last_position
+
+
+Body = Callable[[ReadSide], Awaitable[None]]
+Run = Callable[[Body], None]
+
+
+def runner(database: Database | None) -> Run:
+    async def main(body: Body) -> None:
+        made = in_memory() if database is None else on_postgres(database.service_url)
+        async with asyncio.timeout(2 * DEADLINE_SECONDS), made as side:
+            await body(side)
+
+    return lambda body: asyncio.run(main(body))
 
 
 @asynccontextmanager
@@ -122,3 +141,23 @@ def a_recorded(event: Event, *, stream: str = "container-c1", **changes: Any) ->
         event=event,
     )
     return msgspec.structs.replace(recorded, **changes)
+
+
+def a_container(container_id: str, name: str = "web") -> tuple[c.ContainerEvent, ...]:
+    spec = ContainerSpec(image="openeuler:24.03", name=name)
+    return (
+        c.ContainerRequested(container_id=container_id, spec=spec),
+        c.ContainerStartRequested(container_id=container_id),
+    )
+
+
+def created(container_id: str) -> c.ContainerEvent:
+    return c.ContainerCreated(
+        container_id=container_id, intent=1, engine_id="e1", engine_name="em-1", image_id=SHA
+    )
+
+
+def a_build(build_id: str, name: str = "hello") -> b.BuildEvent:
+    file = SourceFile(name="hello.spec", digest=SHA, size=10)
+    spec = BuildSpec(name=name, source=RpmSource(spec=file))
+    return b.BuildSubmitted(build_id=build_id, spec=spec, base_image="openeuler:24.03")
