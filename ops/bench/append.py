@@ -1,9 +1,10 @@
 """Appends a second through the EventStore port, beside the stock `eventsourcing` recorder.
 
-    python -m ops.bench.append [--seconds 3] [--url postgresql://superuser…/postgres]
+    python -m ops.bench.append [--seconds 2] [--url postgresql://superuser…/postgres]
 
 One-event commands to new streams, both sides on the same server, each in a database of its own.
-Without --url an embedded PostgreSQL is started.
+Without --url an embedded PostgreSQL is started. Stock's best number of threads is found first: its
+two best ones are measured again in turns with ours, and the better of them counts.
 """
 
 import argparse
@@ -37,10 +38,13 @@ from adapters.postgres.roles import SERVICE
 from api.garbage import collect_less_often
 from domain.builds.events import BuildCancelRequested
 from domain.event import Append, CommandContext
+from ops.bench.rounds import in_turns
 
 CALLERS = (1, 16, 64, 256, 1_024)
 THREADS = (1, 2, 4, 8, 16, 32)
 PROCESSES = 4
+ROUNDS = 5
+FINALISTS = 2
 TARGETS = {1: 1.1, 16: 5.5, 64: 13.0, 256: 22.0, 1_024: 30.0}
 TAIL_CALLERS, TAIL_SECONDS = 256, 0.1
 PASSWORD = "bench"  # noqa: S105 - of a database that lives as long as the bench
@@ -201,23 +205,36 @@ def run(url: str, seconds: float) -> bool:
     with _database(url) as stock_url, _database(url) as owner_url:
         migrate(owner_url, service_password=PASSWORD)
         our_url = make_conninfo(owner_url, user=SERVICE, password=PASSWORD)
-        best = max(
-            (_show("stock", stock(stock_url, threads, seconds)) for threads in THREADS),
-            key=lambda measured: measured.per_second,
-        )
-        rates = [ours(our_url, callers, seconds) for callers in CALLERS]
-        reached = [_compare(measured, best) for measured in rates]
+        scanned = [_show("stock", stock(stock_url, threads, seconds)) for threads in THREADS]
+        best = sorted(scanned, key=lambda measured: measured.per_second)[-FINALISTS:]
+
+        def stock_at_its_best() -> float:
+            return max(stock(stock_url, each.callers, seconds).per_second for each in best)
+
+        reached = [
+            _compare(callers, lambda: ours(our_url, callers, seconds), stock_at_its_best)  # noqa: B023 - called at once
+            for callers in CALLERS
+        ]
         _show("load-decide-append (2 commands)", ours(our_url, 64, seconds, load_decide_append))
         together = ours_in_processes(our_url, 256, seconds)
         print(f"{PROCESSES} writer processes, 256 callers in all: {together:,.0f}/s")
         return all(reached)
 
 
-def _compare(measured: Rate, best: Rate) -> bool:
-    ratio, target = measured.per_second / best.per_second, TARGETS[measured.callers]
-    in_time = measured.callers != TAIL_CALLERS or measured.p99 < TAIL_SECONDS
-    _show("ours ", measured, f"  {ratio:5.1f}x of stock's best, to reach {target}x")
-    return ratio >= target and in_time
+def _compare(callers: int, ours: Callable[[], Rate], stock: Callable[[], float]) -> bool:
+    rates: list[Rate] = []
+
+    def per_second() -> float:
+        rates.append(ours())
+        return rates[-1].per_second
+
+    compared = in_turns(per_second, stock, ROUNDS)
+    middle = sorted(rates, key=lambda each: each.per_second)[ROUNDS // 2]
+    target = TARGETS[callers]
+    in_time = callers != TAIL_CALLERS or middle.p99 < TAIL_SECONDS
+    best = f"stock's best ({compared.peer_median:,.0f}/s)"
+    _show("ours ", middle, f"  {compared.shown_ratio} of {best}, to reach {target}")
+    return compared.ratio >= target and in_time
 
 
 def _show(who: str, measured: Rate, remark: str = "") -> Rate:
@@ -231,7 +248,7 @@ def _show(who: str, measured: Rate, remark: str = "") -> Rate:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--url", help="of a superuser; an embedded server otherwise")
     arguments = parser.parse_args()
     collect_less_often()
