@@ -20,10 +20,6 @@ APPEND = (
     "SELECT * FROM log.append("
     "%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)"
 )
-PREPARED_APPEND = (
-    "SELECT * FROM log.append("
-    "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
-)
 
 _header: Callable[..., bytes] = struct.Struct(">5i").pack
 _empty: Callable[..., bytes] = struct.Struct(">3i").pack

@@ -31,10 +31,10 @@ COMMAND_FIELDS = (
     "traceparent",
     "metadata",
 )
-"""The first arguments of `log.append`."""
+"""The first arguments of `log.append` and `log.append_one`."""
 
 EVENT_FIELDS = ("event_id", "type", "schema_version", "data", "key_id", "leaf")
-"""Its further arguments, after the command's number."""
+"""Their further arguments; of `log.append` after the command's number."""
 
 COMMAND_ID, STREAM = COMMAND_FIELDS.index("command_id"), COMMAND_FIELDS.index("stream")
 DATA = EVENT_FIELDS.index("data")

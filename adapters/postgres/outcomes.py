@@ -1,4 +1,4 @@
-"""What `log.append` answered, in the domain's words."""
+"""What `log.append` or `log.append_one` answered, in the domain's words."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ Outcome = Receipt | ConcurrencyConflict | CommandIdReused
 
 
 class AppendRow(NamedTuple):
-    """The columns of APPEND, one element a command."""
+    """Its columns, one element a command."""
 
     outcomes: Sequence[int]
     versions: Sequence[int]

@@ -1,4 +1,4 @@
-"""One statement, prepared once and called again and again on a connection of its own.
+"""Statements that are prepared once and called again and again on a connection of their own.
 
 It speaks to libpq itself: a cursor arranges for every wait anew, which costs five times as much as
 all of this and, for a small batch, more than the batch. Here the loop watches the socket all along.
@@ -18,7 +18,6 @@ from psycopg.pq.abc import PGresult
 
 from adapters.postgres.connections import AsyncConnection
 
-NAME = b"call"
 LOST = "the connection is lost"
 
 
@@ -48,24 +47,28 @@ class PreparedCall:
     async def open(
         cls,
         connection: AsyncConnection,
-        statement: str,
-        *,
+        *statements: str,
         heard: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Owns the connection. statement: its parameters are $1, $2, …"""
+        """Owns the connection. statements: their parameters are $1, $2, …"""
         call = cls(connection, heard)
         try:
-            call._pgconn.send_prepare(NAME, statement.encode())
-            await call._answered()
+            for number, statement in enumerate(statements):
+                call._pgconn.send_prepare(_name(number), statement.encode())
+                await call._answered()
         except BaseException:
             await call.close()
             raise
         return call
 
-    async def __call__(self, arguments: Sequence[bytes]) -> Sequence[tuple[Any, ...]]:
-        """The rows. arguments: in the binary format."""
+    async def __call__(
+        self, arguments: Sequence[bytes | None], *, statement: int = 0
+    ) -> Sequence[tuple[Any, ...]]:
+        """The rows. arguments: in the binary format. statement: its number."""
         formats = [Format.BINARY] * len(arguments)
-        self._pgconn.send_query_prepared(NAME, arguments, formats, result_format=Format.BINARY)
+        self._pgconn.send_query_prepared(
+            _name(statement), arguments, formats, result_format=Format.BINARY
+        )
         result = await self._answered()
         self._rows.set_pgresult(result)
         return self._rows.load_rows(0, result.ntuples, tuple)
@@ -132,3 +135,7 @@ class PreparedCall:
         self._watching = False
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
+
+
+def _name(number: int) -> bytes:
+    return b"call %d" % number

@@ -12,7 +12,7 @@ from contextlib import suppress
 import msgspec
 import psycopg
 
-from adapters.postgres.arrays import PREPARED_APPEND, append_arguments
+from adapters.postgres.append_call import call_append, prepare_append
 from adapters.postgres.connections import connect
 from adapters.postgres.envelope import COMMAND_ID, STREAM, EncodedAppend
 from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, one_line
@@ -198,17 +198,13 @@ class BatchWriter:
                 return
 
     async def _send(self, batch: Sequence[EncodedAppend]) -> AppendRow:
-        arguments = append_arguments(batch)
         async with asyncio.timeout(CALL_SECONDS):
-            call = self._call or await self._connect()
-            (row,) = await call(arguments)
-            return AppendRow(*row)
+            return await call_append(self._call or await self._connect(), batch)
 
     async def _connect(self) -> PreparedCall:
         async with self._connecting:
             if self._call is None:
-                connection = await connect(self._url, "log writer")
-                self._call = await PreparedCall.open(connection, PREPARED_APPEND)
+                self._call = await prepare_append(await connect(self._url, "log writer"))
             return self._call
 
     async def _disconnect(self) -> None:

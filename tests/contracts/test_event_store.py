@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from adapters.memory.event_store import InMemoryEventStore
+from adapters.postgres import append_call
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.hashing import GENESIS, chain_hash, micros
 from domain.errors import CommandIdReused, ConcurrencyConflict
@@ -15,10 +16,13 @@ from tests.support.event_stores import Run, Store, runner
 from tests.support.postgres import Database
 
 
-@pytest.fixture(params=["memory", "postgres"])
-def run(request: pytest.FixtureRequest) -> Run:
+@pytest.fixture(params=["memory", "postgres", "postgres, batches only"])
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """PostgreSQL takes single commands in by a function of their own: so each rule twice."""
     if request.param == "memory":
         return runner(InMemoryEventStore)
+    if request.param == "postgres, batches only":
+        monkeypatch.setattr(append_call, "is_one", lambda _: False)
     database = request.getfixturevalue("database")
     assert isinstance(database, Database)
     return runner(lambda: PostgresEventStore(database.service_url))
