@@ -76,7 +76,7 @@ RULES = {
 
 
 def _url_problem(address: str, schemes: tuple[str, ...]) -> str | None:
-    scheme, separator, rest = address.partition("://")
+    scheme, separator, _ = address.partition("://")
     if not separator or scheme not in schemes:
         *others, last = (f"{each}://" for each in schemes)
         return f"does not begin with {', '.join(others)} or {last}"
@@ -84,21 +84,29 @@ def _url_problem(address: str, schemes: tuple[str, ...]) -> str | None:
         parts = urlsplit(address)
     except ValueError:
         return "cannot be used: its host is not understood"
-    if rest.count("@") > 1 or "@" in rest.removeprefix(parts.netloc):
+    has_ports = all(map(_is_port, _ports(parts)))
+    if _is_torn(parts, has_ports=has_ports):
         return (
             "cannot be used: its user or password has an @, /, ? or #;"
             " write them as %40, %2F, %3F and %23"
         )
-    if not all(map(_is_port, _ports(parts))):
+    if not has_ports:
         return f"cannot be used: its port is not a number from 1 to {GREATEST_PORT}"
     return None
+
+
+def _is_torn(parts: SplitResult, *, has_ports: bool) -> bool:
+    """By a password that is not quoted. In a query an @ may well be meant."""
+    after = parts.query + parts.fragment
+    begins_early = "@" in after and "@" not in parts.netloc and not has_ports
+    return parts.netloc.count("@") > 1 or "@" in parts.path or begins_early
 
 
 def _ports(parts: SplitResult) -> list[str]:
     """PostgreSQL's client takes several hosts, each with its own."""
     hosts = parts.netloc.rpartition("@")[2].split(",")
     found = (host.rpartition("]")[2].partition(":") for host in hosts)
-    return [port for _, colon, port in found if colon]
+    return [port for *_, port in found if port]
 
 
 def _is_port(text: str) -> bool:

@@ -29,6 +29,10 @@ NOT_SET_UP = (
 )
 
 
+_CONNECTION_ENDS = ("08", "57P", "25006")
+"""States: connection exceptions, operator intervention, a standby that was the primary."""
+
+
 class MigrationError(Exception):
     """The database cannot be brought to this program's schema; the text says what to do."""
 
@@ -46,6 +50,14 @@ def translated() -> Generator[None]:
         ) from error
 
 
+def is_answer(error: BaseException) -> bool:
+    """PostgreSQL itself said no to a statement, and its connection can be used further."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is not None and not state.startswith(_CONNECTION_ENDS)
+
+
 def one_line(error: BaseException) -> str:
     """The first line only: later ones may quote values."""
+    if isinstance(error, TimeoutError):
+        return "no answer came in time"
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -36,13 +36,12 @@ class PostgresEventStore:
         self,
         url: str,
         *,
-        mapper: EventMapper | None = None,
         readers: int = READERS,
         max_waiting: int = MAX_WAITING,
         grace_seconds: float = GRACE_SECONDS,
     ) -> None:
         """url: of the service's role. grace_seconds: how long a lost database is waited for."""
-        self._mapper = mapper or EventMapper()
+        self._mapper = EventMapper()
         self._writer = BatchWriter(url, max_waiting=max_waiting, grace_seconds=grace_seconds)
         self._pool = TenantPool(url, "log reader", size=readers)
 

@@ -33,13 +33,19 @@ async def log_reader(
     url: str, decode: Decode, heard: Callable[[], None]
 ) -> AsyncGenerator[LogReader]:
     """heard: called at each notification, and when the connection is lost."""
+    async with asyncio.timeout(READ_SECONDS):
+        call = await _listening(url, heard)
+    try:
+        yield LogReader(call, decode)
+    finally:
+        await call.close()
+
+
+async def _listening(url: str, heard: Callable[[], None]) -> PreparedCall:
     connection = await connect(url, "log tail", every_tenant=True)
     try:
         await connection.execute("LISTEN eulermaker_log")
-        call = await PreparedCall.open(connection, LOG, heard=heard)
-        try:
-            yield LogReader(call, decode)
-        finally:
-            await call.close()
-    finally:
+        return await PreparedCall.open(connection, LOG, heard=heard)
+    except BaseException:
         await connection.close()
+        raise

@@ -13,7 +13,7 @@ from typing import Any, Self
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ConnStatus, ExecStatus, Format
 from psycopg.pq.abc import PGresult
 
 from adapters.postgres.connections import AsyncConnection
@@ -82,10 +82,10 @@ class PreparedCall:
         if not self._watching:
             raise psycopg.OperationalError(LOST)
         self._pgconn.pipeline_sync()
-        answer: asyncio.Future[PGresult] = self._loop.create_future()
-        self._answers.append(answer)
         if self._pgconn.flush():
             self._loop.add_writer(self._socket, self._write)
+        answer: asyncio.Future[PGresult] = self._loop.create_future()
+        self._answers.append(answer)
         result = await answer
         if result.status in {ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK}:
             return result
@@ -105,11 +105,16 @@ class PreparedCall:
                 self._take(self._pgconn.get_result())
             while self._pgconn.notifies() is not None:
                 self._heard()
+            if self._pgconn.status == ConnStatus.BAD:  # what came was no answer of PostgreSQL's
+                self._lose(psycopg.OperationalError(LOST))
         except psycopg.Error as error:
             self._lose(error)
 
     def _take(self, result: PGresult | None) -> None:
-        """A call's result is followed by None, and by a synchronisation that ends the call."""
+        """A call's result is followed by None, and by a synchronisation that ends the call.
+
+        Of two results the last one counts: the commit, at the synchronisation, may fail as well.
+        """
         if result is None:
             return
         if result.status != ExecStatus.PIPELINE_SYNC:

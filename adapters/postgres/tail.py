@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import structlog
 
-from adapters.postgres.errors import UNREACHABLE
+from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE
 from adapters.postgres.event_mapper import EventMapper
 from adapters.postgres.log_reader import LogReader, log_reader
 from adapters.postgres.ring import Ring
@@ -81,9 +81,10 @@ class LogTail:
             try:
                 async with log_reader(self._url, self._decode, self._news.set) as reader:
                     await self._begin()
+                    await self._catch_up(reader)
                     pause = FIRST_PAUSE_SECONDS
                     await self._follow(reader)
-            except (StoreUnavailable, *UNREACHABLE):
+            except (StoreUnavailable, *UNREACHABLE, *NOT_SET_UP):
                 pass
             except Exception:  # noqa: BLE001 - the outermost loop: all who follow depend on it
                 _log.exception("the log cannot be followed; it is tried again")

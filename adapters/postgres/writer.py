@@ -15,7 +15,7 @@ import psycopg
 from adapters.postgres.append_call import call_append, prepare_append
 from adapters.postgres.connections import connect
 from adapters.postgres.envelope import COMMAND_ID, STREAM, EncodedAppend
-from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, one_line
+from adapters.postgres.errors import NOT_SET_UP, UNREACHABLE, is_answer, one_line
 from adapters.postgres.outcomes import AppendRow, outcomes_of
 from adapters.postgres.prepared_call import PreparedCall
 from domain.errors import StoreOverloaded, StoreUnavailable
@@ -27,7 +27,7 @@ SMALL_BATCH = 32
 LANES = 2
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 GRACE_SECONDS = 10.0
-CALL_SECONDS = 15.0
+CALL_SECONDS = 25.0  # of two batches that PostgreSQL gives ten seconds each
 FIRST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 1.0
 CLOSED = "The log is closed: start the service again."
@@ -84,12 +84,14 @@ class BatchWriter:
         self._is_closing = True
         while self._idle:
             self._wake()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._grace_seconds):
-                await asyncio.gather(*lanes)
-        await self._disconnect()
-        _fail(self._waiting, CLOSED)
-        self._waiting.clear()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._grace_seconds):
+                    await asyncio.gather(*lanes)
+        finally:
+            _fail(self._waiting, CLOSED)
+            self._waiting.clear()
+            await self._disconnect()
 
     def submit(self, encoded: EncodedAppend) -> asyncio.Future[Receipt]:
         loop = self._loop  # to ask for the running one is a system call
@@ -156,7 +158,7 @@ class BatchWriter:
         streams: set[bytes] = set()
         commands: set[bytes] = set()
         size = 0
-        while self._waiting and len(batch) < limit and size < MAX_BATCH_BYTES:
+        while self._waiting and max(len(batch), len(later)) < limit and size < MAX_BATCH_BYTES:
             waiting = self._waiting.popleft()
             if waiting.future.done():
                 continue  # its caller has gone, and nothing was recorded
@@ -180,7 +182,8 @@ class BatchWriter:
             try:
                 row = await self._send([waiting.encoded for waiting in batch])
             except UNREACHABLE as error:
-                await self._disconnect()
+                if not is_answer(error):
+                    await self._disconnect()
                 if loop.time() >= give_up_at:
                     self._give_up(batch, one_line(error))
                     return
@@ -190,6 +193,7 @@ class BatchWriter:
                 _fail(batch, f"The database is not ready: {one_line(error)}")
                 return
             except psycopg.Error as error:
+                self._is_down = False
                 await self._isolate(batch, error)
                 return
             else:
@@ -215,8 +219,11 @@ class BatchWriter:
     async def _isolate(self, batch: Sequence[Waiting], error: psycopg.Error) -> None:
         """One command that PostgreSQL cannot take must not fail the others."""
         if len(batch) > 1:
-            for waiting in batch:
+            for number, waiting in enumerate(batch, 1):
                 await self._record([waiting])
+                if self._is_down:  # one has waited for it long enough
+                    _fail(batch[number:], "PostgreSQL does not answer any more")
+                    return
         else:
             _raise_in(batch, error)
 

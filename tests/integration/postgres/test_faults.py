@@ -149,6 +149,26 @@ def test_stop_records_what_is_waiting_and_then_refuses(database: Database) -> No
     asyncio.run(body())
 
 
+def test_nobody_waits_for_a_store_whose_stop_was_cut_short(database: Database) -> None:
+    async def body() -> None:
+        async with _started(database.service_url) as store:
+            await store.append(an_append("first"))
+            with psycopg.connect(database.owner_url) as other:
+                other.execute("SELECT position FROM log.log_head FOR UPDATE")
+                appends = [
+                    asyncio.create_task(store.append(an_append(f"s-{number}")))
+                    for number in range(4 * CALLERS)
+                ]
+                stop = asyncio.create_task(store.stop())
+                await until(lambda: store.waiting < 4 * CALLERS)
+                stop.cancel()
+                async with asyncio.timeout(5):
+                    answers = await asyncio.gather(*appends, return_exceptions=True)
+            assert {type(answer) for answer in answers} == {StoreUnavailable}
+
+    asyncio.run(body())
+
+
 def test_a_caller_that_gives_up_early_leaves_no_trace(database: Database) -> None:
     async def body() -> None:
         async with _started(database.service_url) as store:
@@ -201,6 +221,21 @@ def test_one_command_that_postgresql_refuses_fails_alone(database: Database) -> 
     asyncio.run(body())
 
 
+def test_a_statement_that_postgresql_ends_costs_nobody_the_connection(database: Database) -> None:
+    async def body() -> None:
+        async with _started(database.service_url) as store:
+            await store.append(an_append("first"))
+            before = _writer(database)
+            with psycopg.connect(database.owner_url) as other:
+                other.execute("SELECT position FROM log.log_head FOR UPDATE")
+                append = asyncio.create_task(store.append(an_append("second")))
+                await asyncio.to_thread(_cancel_when_blocked, database, before)
+            assert (await asyncio.wait_for(append, 10)).first_position == 2
+            assert _writer(database) == before
+
+    asyncio.run(body())
+
+
 def test_reads_survive_the_loss_of_every_connection(database: Database) -> None:
     async def body() -> None:
         async with _started(database.service_url) as store:
@@ -219,3 +254,21 @@ def _terminate(database: Database, name: str) -> None:
             " WHERE datname = current_database() AND application_name LIKE %s",
             [name],
         )
+
+
+def _writer(database: Database) -> int:
+    """The process that serves the writer's connection."""
+    with database.as_owner() as connection:
+        row = connection.execute(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'eulermaker log writer'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _cancel_when_blocked(database: Database, pid: int) -> None:
+    query = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND pid = %s"
+    with database.as_owner() as connection:
+        while connection.execute(query, [pid]).fetchone() is None:
+            pass

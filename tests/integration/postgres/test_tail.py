@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.memory.event_store import InMemoryEventStore
 from adapters.postgres.event_store import PostgresEventStore
@@ -13,7 +14,7 @@ from adapters.postgres.tail import LogTail
 from domain.errors import StoreUnavailable
 from domain.event import LogHead
 from tests.support.appends import an_append, an_event
-from tests.support.postgres import Database
+from tests.support.postgres import Database, PostgresServer
 from tests.support.waiting import until
 
 DEADLINE_SECONDS = 30.0
@@ -149,6 +150,19 @@ def test_the_tail_waits_for_a_database_that_is_away() -> None:
         await tail.stop()
 
     asyncio.run(body())
+
+
+def test_the_tail_waits_quietly_for_the_migrations(postgres_server: PostgresServer) -> None:
+    async def body(url: str) -> None:
+        tail = LogTail(url, InMemoryEventStore())
+        await tail.start()
+        with capture_logs() as lines:
+            assert await tail.wait(0, 0.5) == 0
+        await tail.stop()
+        assert lines == []
+
+    with postgres_server.empty_database() as url:
+        asyncio.run(body(url))
 
 
 def test_a_shorter_log_after_a_restore_is_followed_from_its_end(database: Database) -> None:
