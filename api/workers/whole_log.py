@@ -12,6 +12,12 @@ from domain.ports import ContainerEngine, LogFrame
 LIVE = frozenset({"running", "paused", "restarting"})
 SILENCE_SECONDS = 30.0
 """What an engine may take to the next byte of a log that nobody writes to any more."""
+SMALL_BYTES = 4 * 1024 * 1024
+"""Of a log: to read it twice costs next to nothing."""
+PAUSE_SECONDS = 0.1
+"""Without a byte: whoever follows a log has then got all that was written before they came."""
+TICKS = 2
+"""In a pause. A process that was itself halted sees one tick at most, and then what had come."""
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +30,8 @@ class WholeLog:
         self._name = name
         self._container_ended = False
         self._silence: asyncio.Timeout | None = None
+        self._caught_up = False
+        self._timer: asyncio.TimerHandle | None = None
 
     def container_has_ended(self) -> None:
         """From now on silence is bounded."""
@@ -34,13 +42,17 @@ class WholeLog:
             self._silence.reschedule(asyncio.get_running_loop().time() + SILENCE_SECONDS)
 
     async def frames(self) -> AsyncGenerator[LogFrame]:
-        """A stream that hangs is given up, and the log is read as it stands.
+        """After a stream that hangs or may have been cut, the log is read as it stands.
+
+        Docker Engine 20.10 may end the stream of a reader who has not caught up when the container
+        ends, as if that were all.
 
         Raises EngineOutcomeUnknown where the stream ended first: follow it again.
         Raises LogIncomplete where the engine gives no more.
         """
         size = 0
         for follow in (True, False):
+            can_be_cut = follow and not self._container_ended
             try:
                 async with aclosing(self._engine.logs(self._name, follow=follow)) as frames:
                     async for frame in self._beyond(size, frames):
@@ -51,8 +63,10 @@ class WholeLog:
             except ContainerNotFound as error:
                 raise LogIncomplete(self._name) from error
             else:
-                await self._check_ended()
-                return
+                is_there = await self._is_there_and_ended()
+                is_whole = self._caught_up and size > SMALL_BYTES
+                if is_whole or not (is_there and can_be_cut):
+                    return
         raise LogIncomplete(self._name)
 
     async def _beyond(
@@ -65,14 +79,25 @@ class WholeLog:
                 yield LogFrame(stream=frame.stream, data=data)
 
     async def _next(self, frames: AsyncGenerator[LogFrame]) -> LogFrame | None:
+        self._tick(TICKS)
         try:
             bound = SILENCE_SECONDS if self._container_ended else None
             async with asyncio.timeout(bound) as self._silence:
                 return await anext(frames, None)
         finally:
             self._silence = None
+            if self._timer is not None:
+                self._timer.cancel()
 
-    async def _check_ended(self) -> None:
+    def _tick(self, left: int) -> None:
+        if left:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(PAUSE_SECONDS / TICKS, self._tick, left - 1)
+        else:
+            self._caught_up = True
+
+    async def _is_there_and_ended(self) -> bool:
         container = await self._engine.inspect(self._name)
         if container is not None and container.status in LIVE:
             raise EngineOutcomeUnknown(f"The log of {self._name} ended before {self._name} did")
+        return container is not None

@@ -160,7 +160,7 @@ def test_nobody_waits_for_a_store_whose_stop_was_cut_short(database: Database) -
                     for number in range(4 * CALLERS)
                 ]
                 stop = asyncio.create_task(store.stop())
-                await until(lambda: store.waiting < 4 * CALLERS)
+                await until(lambda: 0 < store.waiting < 4 * CALLERS)
                 stop.cancel()
                 async with asyncio.timeout(5):
                     answers = await asyncio.gather(*appends, return_exceptions=True)

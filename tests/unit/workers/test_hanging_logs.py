@@ -111,6 +111,47 @@ def test_a_log_that_hung_is_read_on_within_a_piece() -> None:
     run(body)
 
 
+def test_a_log_that_may_have_been_cut_is_read_again_as_it_stands() -> None:
+    async def body(at: Installation) -> None:
+        async def cut(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
+            yield SAID[0]
+            if follow:
+                at.engine.end(name, 0)
+                return  # as if that were all
+            yield SAID[1]
+
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            at.engine.logs = cut  # type: ignore[method-assign, assignment]
+            pieces = [frame.data async for frame in WholeLog(at.engine, NAME).frames()]
+        assert b"".join(pieces) == WHOLE
+
+    run(body)
+
+
+def test_a_large_log_that_was_caught_up_with_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.whole_log.SMALL_BYTES", 0)
+    monkeypatch.setattr("api.workers.whole_log.PAUSE_SECONDS", 0.01)
+
+    async def body(at: Installation) -> None:
+        async def followed(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
+            assert follow
+            yield SAID[0]
+            await asyncio.sleep(0.2)
+            yield SAID[1]
+            at.engine.end(name, 0)
+
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+            at.engine.logs = followed  # type: ignore[method-assign, assignment]
+            pieces = [frame.data async for frame in WholeLog(at.engine, NAME).frames()]
+        assert b"".join(pieces) == WHOLE
+
+    run(body)
+
+
 def test_a_log_that_hangs_is_given_up_once_its_step_is_removed() -> None:
     """An engine may forget to tell who follows a log that its container is gone."""
 
