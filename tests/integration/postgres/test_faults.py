@@ -153,17 +153,23 @@ def test_nobody_waits_for_a_store_whose_stop_was_cut_short(database: Database) -
     async def body() -> None:
         async with _started(database.service_url) as store:
             await store.append(an_append("first"))
+
+            def some(prefix: str, number: int) -> list[asyncio.Task[Receipt]]:
+                appends = (store.append(an_append(f"{prefix}-{n}")) for n in range(number))
+                return [asyncio.create_task(append) for append in appends]
+
             with psycopg.connect(database.owner_url) as other:
                 other.execute("SELECT position FROM log.log_head FOR UPDATE")
-                appends = [
-                    asyncio.create_task(store.append(an_append(f"s-{number}")))
-                    for number in range(4 * CALLERS)
-                ]
-                stop = asyncio.create_task(store.stop())
-                await until(lambda: 0 < store.waiting < 4 * CALLERS)
-                stop.cancel()
-                async with asyncio.timeout(5):
-                    answers = await asyncio.gather(*appends, return_exceptions=True)
+                async with asyncio.timeout(4):
+                    under_way = some("under-way", CALLERS)
+                    await asyncio.sleep(0)
+                    await until(lambda: store.waiting == 0)
+                    waiting = some("waiting", 10)
+                    await until(lambda: store.waiting == len(waiting))
+                    stop = asyncio.create_task(store.stop())
+                    await asyncio.sleep(0)
+                    stop.cancel()
+                    answers = await asyncio.gather(*under_way, *waiting, return_exceptions=True)
             assert {type(answer) for answer in answers} == {StoreUnavailable}
 
     asyncio.run(body())
