@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from api.cli import exits
 from tests.acceptance.cli_support import (
     DEADLINE_SECONDS,
     Started,
@@ -36,7 +37,7 @@ def test_the_kept_admin_key_is_closed_to_others(service: Started) -> None:
 
 def test_a_second_service_on_the_same_data_is_refused(service: Started) -> None:
     result = service.run("up", "--once", "--port", "1")
-    assert result.returncode == 1
+    assert result.returncode == exits.REFUSED
     assert "is in use by process" in result.stderr
 
 

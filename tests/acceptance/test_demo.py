@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.acceptance.cli_support import ROOT, Started, free_port, stop
+from tests.acceptance.cli_support import ROOT, Started, stop
 from tests.support.docker import sdk
+from tests.support.ports import free_port
 
 UP_SECONDS = 400.0  # about 60 on two idle processors
 OTHER_ENVIRONMENT = Path(sys.prefix) != ROOT / ".venv"

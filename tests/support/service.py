@@ -8,7 +8,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Mapping
@@ -23,19 +22,13 @@ from api.cli.first_key import create_admin_key
 from api.cli.readiness import wait_until_ready
 from api.cli.service import SERVICE_USER
 from api.settings import Settings
+from tests.support.ports import free_port
 from tests.support.role_processes import RoleProcess
 
 ROOT = Path(__file__).parents[2]
 ROLES = ("serve", "project", "work")
 END_SECONDS = 30.0
 READY_SECONDS = 120.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def plain_environment(**more: str) -> dict[str, str]:

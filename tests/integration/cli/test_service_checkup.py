@@ -8,8 +8,8 @@ from api.cli.data_directory import DataDirectory, write_private
 from api.settings import Settings
 from domain.access.roles import Role
 from domain.engines.commands import MeetEngine
-from tests.acceptance.cli_support import free_port
 from tests.integration.http.support import Service, run
+from tests.support.ports import free_port
 
 BOUND = MeetEngine(engine_id="engine-1", name="node")
 

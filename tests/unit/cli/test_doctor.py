@@ -6,7 +6,7 @@ from pathlib import Path
 from api.cli.checkup_parts import base_image_in_use, check_redis
 from api.cli.data_directory import DataDirectory, write_private
 from api.settings import Settings
-from tests.acceptance.cli_support import free_port
+from tests.support.ports import free_port
 
 
 def test_the_base_image_is_the_one_that_the_service_was_started_with(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from api.cli import readiness
 from api.cli.data_directory import DataDirectory
 from api.readiness import ENGINE_PART
-from tests.acceptance.cli_support import free_port
+from tests.support.ports import free_port
 
 
 @contextmanager

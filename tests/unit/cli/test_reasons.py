@@ -10,7 +10,7 @@ from api.cli.problems import ServiceUnreachable
 from api.cli.service_address import ServiceAddress
 from domain.builds.state import Phase
 from projections.build_rows import Failure
-from tests.acceptance.cli_support import free_port
+from tests.support.ports import free_port
 
 
 def test_a_service_that_is_not_there_is_named_in_plain_words() -> None:

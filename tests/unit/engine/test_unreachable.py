@@ -7,7 +7,7 @@ import pytest
 
 from adapters.docker import DockerEngine, EngineAddress
 from domain.errors import EngineUnavailable
-from tests.acceptance.cli_support import free_port
+from tests.support.ports import free_port
 
 
 def reason(address: EngineAddress) -> str:
