@@ -93,13 +93,13 @@ class LogTail:
 
     async def _follow(self, reader: LogReader) -> None:
         while True:
-            self._news.clear()
-            await self._catch_up(reader)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._news.wait()
             if self.pace_seconds:
                 await asyncio.sleep(self.pace_seconds)
+            self._news.clear()
+            await self._catch_up(reader)
 
     async def _begin(self) -> None:
         """At the end of the log; and again there, if a backup took its place."""
