@@ -27,10 +27,7 @@ class PreparedCall:
     After any error but the statement's own: close it, open another.
     """
 
-    def __init__(
-        self, connection: AsyncConnection, heard: Callable[[], None] = lambda: None
-    ) -> None:
-        """heard: called at each notification, and when the connection is lost."""
+    def __init__(self, connection: AsyncConnection, heard: Callable[[], None]) -> None:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._socket = self._pgconn.socket
@@ -50,7 +47,10 @@ class PreparedCall:
         *statements: str,
         heard: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Owns the connection. statements: their parameters are $1, $2, …"""
+        """Owns the connection. statements: their parameters are $1, $2, …
+
+        heard: called at each notification, and when the connection is lost.
+        """
         call = cls(connection, heard)
         try:
             for number, statement in enumerate(statements):
