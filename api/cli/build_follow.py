@@ -18,7 +18,7 @@ from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
 from domain.builds.state import ENDED, Phase
 from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
 from projections.answer import Answer
-from projections.build_rows import BuildDetails
+from projections.build_rows import Attempt, BuildDetails
 
 OUTCOME_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
@@ -43,7 +43,7 @@ async def follow_build(
     """Over all attempts that the service makes by itself; the exit status for the outcome."""
     attempt: int | None = None
     while True:
-        await show_log(
+        followed = await show_log(
             client,
             build_id,
             attempt=attempt,
@@ -52,12 +52,13 @@ async def follow_build(
             follow=True,
             as_json=as_json,
         )
-        build = await read_outcome(client, build_id)
-        attempt, offset = build.attempt + 1, 0
-        if not _is_retried(build):
+        build = await _read(client, build_id, partial(_is_over, followed))
+        over = _over(build, followed)
+        if over is build.attempts[-1] and not _is_retried(build):
             break
-        reason = output.terminal_safe(build.reason).rstrip(".")
-        click.echo(f"Attempt {build.attempt} errored: {reason}. It is tried again.", err=True)
+        attempt, offset = over.attempt + 1, 0
+        reason = output.terminal_safe(over.failure.reason if over.failure else "").rstrip(".")
+        click.echo(f"Attempt {over.attempt} {over.phase}: {reason}. It is tried again.", err=True)
         await _read(client, build_id, partial(_has_attempt, attempt))
     if as_json:
         output.show_struct(build)
@@ -72,6 +73,18 @@ async def read_outcome(client: ApiClient, build_id: str) -> BuildDetails:
 
 def _has_ended(build: BuildDetails) -> bool:
     return build.phase in ENDED
+
+
+def _is_over(followed: int | None, build: BuildDetails) -> bool:
+    """The build, or what was followed of it: the next attempt may begin before anybody looks."""
+    if build.attempt < (followed or 1):
+        return False  # the read model is behind
+    return _has_ended(build) or _over(build, followed) is not build.attempts[-1]
+
+
+def _over(build: BuildDetails, followed: int | None) -> Attempt:
+    """The attempt that was followed; where it wrote nothing, the last one."""
+    return build.attempts[-1 if followed is None else followed - 1]
 
 
 def _has_attempt(attempt: int, build: BuildDetails) -> bool:

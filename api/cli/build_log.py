@@ -15,13 +15,16 @@ async def show_log(
     offset: int = 0,
     follow: bool = False,
     as_json: bool = False,
-) -> None:
+) -> int | None:
+    """Of which attempt it was, where it had anything to show."""
     query = {
         "step": step,
         "attempt": attempt,
         "stream": stream,
         "follow": query_flag(follow),
     }
-    printer = LogPrinter(as_json=as_json, headings=step is None)
+    printer, shown = LogPrinter(as_json=as_json, headings=step is None), attempt
     async for frame in read_frames(client, f"/v1/builds/{build_id}/log", query, offset=offset):
         printer.show(frame)
+        shown = frame.attempt or shown
+    return shown
