@@ -48,6 +48,9 @@ _EPILOGUE = re.compile(
 )
 _SIGNALLED = 128
 _KILLED = frozenset({137, 143})  # by SIGKILL, by SIGTERM
+_UNSEEN = 255
+"""What an engine says that was away at the end (containerd: UnknownExitStatus). rpm ends with 254
+at most, whatever its scriptlets do; a RUN of an image may say it of itself."""
 _OURS = frozenset({Step.TOOLCHAIN, Step.PREPARE})
 _CONNECTED = _OURS | {Step.IMAGE}
 
@@ -79,6 +82,12 @@ def diagnose(
     if exit_code in _KILLED:
         return Diagnosis(
             user_fault=False, retryable=True, reason=f"{step} was killed by somebody outside."
+        )
+    if exit_code == _UNSEEN and step is not Step.IMAGE:
+        return Diagnosis(
+            user_fault=False,
+            retryable=True,
+            reason=f"The engine was away when {step} ended, and does not know how it ended.",
         )
     if step is Step.IMAGE and (found := _base_image_failure(log)):
         return found

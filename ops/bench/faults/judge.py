@@ -13,6 +13,7 @@ from adapters.postgres.projection_check import verify_projections
 from adapters.postgres.rows import SELECT_EVENTS, recorded_event
 from adapters.postgres.verify import verify_log
 from domain.application.aggregates import aggregate_named
+from domain.builds.events import BuildFailed
 from domain.builds.state import Build
 from domain.containers.events import ContainerOperationOutcomeUnknown
 from domain.containers.state import Container, Status
@@ -251,8 +252,8 @@ def _judge_objects(verdict: Verdict, evidence: Evidence) -> None:
     verdict.none_of(
         "builds without an end", [b.build_id for b in evidence.builds.values() if not b.ended]
     )
-    failed = [(b.build_id, b.log_tail) for b in evidence.builds.values() if b.phase == "failed"]
-    verdict.none_of("builds blamed on their user", failed)
+    blamed = [r.event for r in evidence.events if isinstance(r.event, BuildFailed)]
+    verdict.none_of("builds blamed on their user", blamed)
 
 
 def _judge_calls(verdict: Verdict, evidence: Evidence, diary: EngineDiary) -> None:

@@ -148,11 +148,19 @@ def _judge_unavailable(verdict: Verdict, client: CarefulClient, outages: list[Ou
     """Only without PostgreSQL is there nothing to answer from."""
     without = [(o.began, o.ended + AFTERGLOW_SECONDS) for o in outages if o.part == "postgres"]
     outside = Counter(
-        kind
+        f"{kind} {_since(moment, outages)}"
         for moment, kind in client.seen.unavailable
         if not any(began <= moment <= ended for began, ended in without)
     )
-    verdict.none_of("kinds of 503 while PostgreSQL was there", list(outside.items()))
+    verdict.none_of("answers 503 while PostgreSQL was there", list(outside.items()))
+
+
+def _since(moment: float, outages: list[Outage]) -> str:
+    """The last outage that had begun by then, and how long before."""
+    began, part = max(
+        ((o.began, o.part) for o in outages if o.began <= moment), default=(moment, "the beginning")
+    )
+    return f"{moment - began:.0f} s after {part}"
 
 
 async def _judge_gaps(verdict: Verdict, owner_url: str, outages: list[Outage]) -> None:

@@ -206,6 +206,18 @@ def test_a_step_killed_from_outside_is_the_systems_fault(exit_code: int) -> None
     assert "killed" in found.reason
 
 
+def test_a_step_whose_end_the_engine_did_not_see_is_the_systems_fault() -> None:
+    found = diagnosed(Step.RESOLVE, "", exit_code=255)
+    assert (found.user_fault, found.retryable) == (False, True)
+    assert "The engine was away" in found.reason
+
+
+def test_a_command_of_an_image_that_ends_with_255_is_the_users_fault() -> None:
+    text = "error: The command '/bin/sh -c exit 255' returned a non-zero code: 255\n"
+    found = diagnosed(Step.IMAGE, text, exit_code=255)
+    assert found.user_fault
+
+
 def test_too_little_memory_says_which_limit_to_raise() -> None:
     found = diagnosed(Step.RPMBUILD, "", exit_code=137, out_of_memory=True)
     assert found.user_fault
