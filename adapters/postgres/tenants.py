@@ -5,17 +5,18 @@ This guards against our own mistakes, see docs/decisions/0008-tenants.md.
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
 
 import psycopg
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.connections import ALL_ROWS, parameters
 
-POOL_SECONDS = 5
 RECONNECT_SECONDS = 0.5
+ASKS, ASK_SECONDS = 5, 1.0
+"""A pool whose attempt to connect failed makes the next one only when somebody asks again."""
 MAX_WAITING = 1_000
 EVERY_TENANT: Final = None
 """For what follows the whole log, and for what is of no tenant."""
@@ -79,7 +80,7 @@ class TenantPool:
         """One that sees the rows of this tenant, or of EVERY_TENANT. It commits by itself."""
         pool = self._every if tenant is None else self._single
         before = _cancellations()
-        connection = await pool.getconn()
+        connection = await _wait_for_one(pool)
         try:
             if _cancellations() > before:  # its wait_for swallows one before Python 3.12
                 raise asyncio.CancelledError
@@ -88,6 +89,14 @@ class TenantPool:
             yield connection
         finally:
             await pool.putconn(connection)
+
+
+async def _wait_for_one(pool: AsyncConnectionPool[TenantConnection]) -> TenantConnection:
+    """Raises PoolTimeout."""
+    for _ in range(ASKS):
+        with suppress(PoolTimeout):
+            return await pool.getconn(ASK_SECONDS)
+    raise PoolTimeout(f"no connection came within {ASKS * ASK_SECONDS:.0f} s")
 
 
 def _cancellations() -> int:
@@ -104,7 +113,6 @@ def _pool(
         kwargs=settings,
         min_size=smallest,
         max_size=largest,
-        timeout=POOL_SECONDS,
         max_waiting=MAX_WAITING,
         reconnect_timeout=RECONNECT_SECONDS,
         open=False,

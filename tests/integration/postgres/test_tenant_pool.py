@@ -1,15 +1,18 @@
-"""Whoever waits for a connection can be stopped, whatever the pool makes of it."""
+"""Whoever waits for a connection gets one as soon as there is one, and can be stopped."""
 
 import asyncio
 from contextlib import suppress
 
 import pytest
-from psycopg_pool import AsyncConnectionPool
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from adapters.postgres.tenants import TenantConnection, TenantPool
+from adapters.postgres.tenants import EVERY_TENANT, TenantConnection, TenantPool
 from tests.support.postgres import Database
 
 DEADLINE_SECONDS = 10.0
+ATTEMPTS = 4
+"""To connect, that both pools make before they give up."""
 
 Pool = AsyncConnectionPool[TenantConnection]
 
@@ -24,11 +27,11 @@ def test_a_cancellation_that_is_swallowed_while_a_connection_comes_is_not_lost(
     async def body() -> None:
         really_get, asked = Pool.getconn, asyncio.Event()
 
-        async def deaf(pool: Pool) -> TenantConnection:
+        async def deaf(pool: Pool, seconds: float) -> TenantConnection:
             asked.set()
             with suppress(asyncio.CancelledError):  # as wait_for before Python 3.12
                 await asyncio.Event().wait()
-            return await really_get(pool)
+            return await really_get(pool, seconds)
 
         async with TenantPool(database.service_url, "tests", size=1) as pool:
             with monkeypatch.context() as patch:
@@ -40,5 +43,32 @@ def test_a_cancellation_that_is_swallowed_while_a_connection_comes_is_not_lost(
             assert task.cancelled()
             async with asyncio.timeout(DEADLINE_SECONDS), pool.connection("t"):
                 pass  # it came back
+
+    asyncio.run(body())
+
+
+def test_who_waits_alone_is_served_although_the_pool_has_given_up_connecting(
+    database: Database,
+) -> None:
+    async def body() -> None:
+        attempts = 0
+
+        async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal attempts
+            attempts += 1
+            writer.close()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1")
+        port = server.sockets[0].getsockname()[1]
+        plain = {
+            "sslmode": "disable",
+            "gssencmode": "disable",
+        }  # each of them were one attempt more
+        url = make_conninfo(database.service_url, host="127.0.0.1", port=port, **plain)
+        async with server, TenantPool(url, "tests", size=1) as pool:
+            with pytest.raises(PoolTimeout):
+                async with pool.connection(EVERY_TENANT):
+                    pass
+        assert attempts > ATTEMPTS, attempts
 
     asyncio.run(body())
