@@ -118,8 +118,8 @@ _KINDS: tuple[tuple[type[Exception], ProblemType], ...] = (
     (p.ProjectionNotReady, NOT_READY),
 )
 _OTHER_WORDS = {
-    "store-unavailable": "Whether the command was recorded is not known: send it again with the "
-    "same Idempotency-Key when the service is back.",
+    "store-unavailable": "Ask again when the service is back. Whether a command was recorded is "
+    "not known: send it with the same Idempotency-Key.",
     "command-id-reused": "This Idempotency-Key was used for another request. Choose a new one.",
     "store-overloaded": "Nothing was recorded: send it again a little later.",
 }

@@ -59,6 +59,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             return error
         if rejected is None or rejected.kind.status == e.INTERNAL.status:
             _log.error("request failed", path=request.path, exc_info=error)
+        elif rejected.kind is e.STORE_UNAVAILABLE:  # why is told to the operator alone
+            _log.warning("log unavailable", path=request.path, reason=str(error))
         if rejected is None:
             rejected = e.Rejected(
                 e.INTERNAL, f"Tell the operator this correlation id: {request[CORRELATION_ID]}."

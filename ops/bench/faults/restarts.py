@@ -74,7 +74,7 @@ async def run_restarts(
             owner_url = await service.owner_url()
             verdict = await judge(owner_url, engine, diary, client.seen)
             verdict.count("times the engine lost all its networks", engine.networks_forgotten)
-            _judge_unavailable(verdict, client, breaker.outages)
+            _judge_unavailable(verdict, client, breaker.outages, directory / "logs" / "serve.log")
             await _judge_gaps(verdict, owner_url, breaker.outages)
             if keep is not None:
                 await asyncio.to_thread(copytree, directory, keep, ignore=KEPT_OUT)
@@ -144,7 +144,9 @@ async def _until(reached: Callable[[], bool]) -> None:
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _judge_unavailable(verdict: Verdict, client: CarefulClient, outages: list[Outage]) -> None:
+def _judge_unavailable(
+    verdict: Verdict, client: CarefulClient, outages: list[Outage], log: Path
+) -> None:
     """Only without PostgreSQL is there nothing to answer from."""
     without = [(o.began, o.ended + AFTERGLOW_SECONDS) for o in outages if o.part == "postgres"]
     outside = Counter(
@@ -153,6 +155,9 @@ def _judge_unavailable(verdict: Verdict, client: CarefulClient, outages: list[Ou
         if not any(began <= moment <= ended for began, ended in without)
     )
     verdict.none_of("answers 503 while PostgreSQL was there", list(outside.items()))
+    if outside:
+        told = (line for line in log.read_text().splitlines() if "log unavailable" in line)
+        verdict.wrong += [f"the service said of all its 503: {line}" for line in told]
 
 
 def _since(moment: float, outages: list[Outage]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.http.errors import TABLE
 from api.settings import ServerSettings, Settings, StorageSettings
@@ -208,6 +209,18 @@ def test_without_its_store_the_service_says_when_to_come_back(error: Exception, 
         response = await service.call("POST", "/v1/containers/a/stop", {})
         assert await problem(response) == (503, name)
         assert "Retry-After" in response.headers
+
+    run(story)
+
+
+def test_why_the_store_is_away_is_told_to_the_operator_alone() -> None:
+    async def story(service: Service) -> None:
+        service.store.away = StoreUnavailable("no answer from 10.1.1.1")
+        with capture_logs() as lines:
+            response = await service.call("POST", "/v1/containers/a/stop", {})
+        assert "10.1.1.1" not in await response.text()
+        told = [line["reason"] for line in lines if line["event"] == "log unavailable"]
+        assert told == ["no answer from 10.1.1.1"]
 
     run(story)
 
