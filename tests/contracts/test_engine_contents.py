@@ -4,9 +4,7 @@ from contextlib import aclosing
 
 import pytest
 
-from domain.containers.spec import Limits
 from domain.errors import EngineRefused, ImageNotFound
-from domain.ports import ImageBuildRequest
 from tests.support.container_engines import (
     MEBIBYTE,
     READS_THE_FILE,
@@ -17,7 +15,7 @@ from tests.support.container_engines import (
     a_tar,
     on_each_engine,
 )
-from tests.support.docker import labels, new_name
+from tests.support.docker import labels
 
 
 @on_each_engine
@@ -93,16 +91,7 @@ async def test_an_image_has_any_number_of_tags(bench: Bench) -> None:
 
 @on_each_engine
 async def test_an_image_is_built_from_a_file(bench: Bench) -> None:
-    request = ImageBuildRequest(
-        tag="eulermaker/test:scratch",
-        dockerfile="Dockerfile",
-        target="",
-        arguments={},
-        labels=labels(),
-        limits=Limits(),
-        network=new_name(),
-    )
-    await bench.engine.ensure_network(request.network, labels=labels())
+    request = await bench.image_request()
     files = {"Dockerfile": b"FROM scratch\nCOPY a /a\n", "a": b"a"}
     output = [piece async for piece in bench.engine.build_image(request, a_tar(files))]
     assert "FROM" in "".join(piece.text for piece in output)

@@ -12,10 +12,12 @@ import pytest
 
 from adapters.docker import DockerEngine
 from adapters.memory.container_engine import InMemoryContainerEngine, Program
+from domain.containers.spec import Limits
 from domain.ports import (
     ContainerEngine,
     EngineContainer,
     EngineContainerSpec,
+    ImageBuildRequest,
     LogFrame,
     LogStreamName,
 )
@@ -95,6 +97,20 @@ class Bench(msgspec.Struct, frozen=True):
             name=name or new_name(), image=self.image, command=command, labels=labels()
         )
         return msgspec.structs.replace(spec, **changes)
+
+    async def image_request(self, **changes: Any) -> ImageBuildRequest:
+        """With its network made."""
+        request = ImageBuildRequest(
+            tag=f"eulermaker/test:{new_name()}",
+            dockerfile="Dockerfile",
+            target="",
+            arguments={},
+            labels=labels(),
+            limits=Limits(),
+            network=new_name(),
+        )
+        await self.engine.ensure_network(request.network, labels=labels())
+        return msgspec.structs.replace(request, **changes)
 
     async def created(self, command: tuple[str, ...] = WAITS, **changes: Any) -> str:
         return (await self.engine.create(self.spec(command, **changes))).name

@@ -6,11 +6,8 @@ from structlog.testing import capture_logs
 from adapters.docker import DockerEngine
 from domain.builds.diagnosis import Diagnosis, diagnose
 from domain.builds.events import Step, StepLog
-from domain.containers.spec import Limits
 from domain.errors import EngineOutcomeUnknown, ImageNotFound
-from domain.ports import ImageBuildRequest
 from tests.support.container_engines import Bench, a_tar, on_docker
-from tests.support.docker import labels, new_name
 from tests.support.registry import a_registry
 
 
@@ -65,16 +62,7 @@ async def test_a_registry_that_cannot_be_reached_says_nothing_of_its_images(benc
 
 async def diagnosed(bench: Bench, base_image: str) -> Diagnosis:
     """What is said of a build from that image, by what the engine says of it."""
-    request = ImageBuildRequest(
-        tag="eulermaker/test:unobtainable",
-        dockerfile="Dockerfile",
-        target="",
-        arguments={},
-        labels=labels(),
-        limits=Limits(),
-        network=new_name(),
-    )
-    await bench.engine.ensure_network(request.network, labels=labels())
+    request = await bench.image_request()
     context = a_tar({"Dockerfile": f"FROM {base_image}\nRUN true\n".encode()})
     *said, last = [output async for output in bench.engine.build_image(request, context)]
     lines = "".join(output.text for output in said).splitlines()

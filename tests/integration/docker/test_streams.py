@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import msgspec
 import pytest
 
 from adapters.docker import DockerEngine
@@ -22,7 +21,7 @@ from tests.support.container_engines import (
     a_tar,
     on_docker,
 )
-from tests.support.docker import base_image, labels, new_name, sdk, step_states
+from tests.support.docker import base_image, sdk, step_states
 from tests.support.engine_proxy import an_engine_proxy, until
 
 FOLLOWERS = 200
@@ -98,17 +97,7 @@ async def test_closing_a_build_ends_what_it_runs_within_two_seconds(bench: Bench
 
 
 async def a_request(bench: Bench, **changes: Any) -> ImageBuildRequest:
-    request = ImageBuildRequest(
-        tag=f"eulermaker/test:{new_name()}",
-        dockerfile="Dockerfile",
-        target="",
-        arguments={"IMAGE": base_image()},
-        labels=labels(),
-        limits=Limits(),
-        network=new_name(),
-    )
-    await bench.engine.ensure_network(request.network, labels=labels())
-    return msgspec.structs.replace(request, **changes)
+    return await bench.image_request(arguments={"IMAGE": base_image()}, **changes)
 
 
 @on_docker
