@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from domain.errors import StoreUnavailable
+from projections import cursor
 from projections.answer import Answer, Page
 from projections.audit import AuditRow
 from projections.build_rows import BuildDetails, BuildRow, SteppingBuild
@@ -45,10 +46,11 @@ class FoldedQueries:
         rows = [row for row in await self._rows(name) if row.tenant == tenant]
         for field, value in wanted.items():
             rows = [row for row in rows if value is None or _matches(row, field, value)]
-        begin = int(page.after or 0)
-        end = begin + page.limit
-        after = str(end) if end < len(rows) else None
-        return Page(items=tuple(reversed(rows))[begin:end], next=after, **stamp)
+        before = cursor.decode(name, page.after)
+        older = [(n, row) for n, row in enumerate(rows) if n < before][::-1]
+        shown = older[: page.limit]
+        following = cursor.encode(name, shown[-1][0]) if len(older) > page.limit else None
+        return Page(items=tuple(row for _, row in shown), next=following, **stamp)
 
     async def _one(self, name: str, tenant: str, field: str, key: str, at_least: int) -> Any:
         stamp = self._stamp(name, at_least)
