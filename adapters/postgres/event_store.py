@@ -95,9 +95,9 @@ class PostgresEventStore:
         with translated():
             try:
                 return await self._query(tenant, query, parameters)
-            except psycopg.OperationalError:
-                # The server was restarted: every idle connection is dead, a read may be repeated.
-                await self._pool.check()
+            except (
+                psycopg.OperationalError
+            ):  # the server went away meanwhile: a read may be repeated
                 return await self._query(tenant, query, parameters)
 
     async def _query(

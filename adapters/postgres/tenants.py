@@ -4,6 +4,7 @@ This guards against our own mistakes, see docs/decisions/0008-tenants.md.
 """
 
 import asyncio
+import select
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Self
@@ -15,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from adapters.postgres.connections import ALL_ROWS, parameters
 
 RECONNECT_SECONDS = 0.5
-ASKS, ASK_SECONDS = 5, 1.0
+WAIT_SECONDS, ASK_SECONDS = 5.0, 1.0
 """A pool whose attempt to connect failed makes the next one only when somebody asks again."""
 MAX_WAITING = 1_000
 EVERY_TENANT: Final = None
@@ -70,17 +71,12 @@ class TenantPool:
         await self._single.close()
         await self._every.close()
 
-    async def check(self) -> None:
-        """Replace the idle connections that are dead."""
-        await self._single.check()
-        await self._every.check()
-
     @asynccontextmanager
     async def connection(self, tenant: str | None) -> AsyncGenerator[TenantConnection]:
         """One that sees the rows of this tenant, or of EVERY_TENANT. It commits by itself."""
         pool = self._every if tenant is None else self._single
         before = _cancellations()
-        connection = await _wait_for_one(pool)
+        connection = await _take(pool)
         try:
             if _cancellations() > before:  # its wait_for swallows one before Python 3.12
                 raise asyncio.CancelledError
@@ -91,12 +87,27 @@ class TenantPool:
             await pool.putconn(connection)
 
 
-async def _wait_for_one(pool: AsyncConnectionPool[TenantConnection]) -> TenantConnection:
+async def _take(pool: AsyncConnectionPool[TenantConnection]) -> TenantConnection:
     """Raises PoolTimeout."""
-    for _ in range(ASKS):
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_SECONDS
+    while loop.time() < deadline:
         with suppress(PoolTimeout):
-            return await pool.getconn(ASK_SECONDS)
-    raise PoolTimeout(f"no connection came within {ASKS * ASK_SECONDS:.0f} s")
+            connection = await pool.getconn(ASK_SECONDS)
+            if not _is_lost(connection):
+                return connection
+            await connection.close()
+            await pool.putconn(connection)
+    raise PoolTimeout(f"no connection came within {WAIT_SECONDS:.0f} s")
+
+
+def _is_lost(connection: TenantConnection) -> bool:
+    """What comes although nothing was asked is a goodbye: the server was restarted, say."""
+    if connection.closed:
+        return True
+    unasked = select.poll()
+    unasked.register(connection.fileno(), select.POLLIN)
+    return bool(unasked.poll(0))
 
 
 def _cancellations() -> int:

@@ -1,7 +1,7 @@
 """Whoever waits for a connection gets one as soon as there is one, and can be stopped."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -9,10 +9,17 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from adapters.postgres.tenants import EVERY_TENANT, TenantConnection, TenantPool
 from tests.support.postgres import Database
+from tests.support.waiting import until
 
 DEADLINE_SECONDS = 10.0
 ATTEMPTS = 4
 """To connect, that both pools make before they give up."""
+
+SIZE = 3
+END = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'eulermaker ended'
+"""
+ENDED = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'eulermaker ended'"
 
 Pool = AsyncConnectionPool[TenantConnection]
 
@@ -70,5 +77,22 @@ def test_who_waits_alone_is_served_although_the_pool_has_given_up_connecting(
                 async with pool.connection(EVERY_TENANT):
                     pass
         assert attempts > ATTEMPTS, attempts
+
+    asyncio.run(body())
+
+
+def test_nobody_is_given_a_connection_that_the_server_has_ended(database: Database) -> None:
+    async def body() -> None:
+        async with TenantPool(database.service_url, "ended", size=SIZE) as pool:
+            async with AsyncExitStack() as held:
+                for _ in range(SIZE):
+                    await held.enter_async_context(pool.connection("t"))
+            with database.as_owner() as owner:
+                assert owner.execute(END).rowcount >= SIZE
+                async with asyncio.timeout(DEADLINE_SECONDS):
+                    await until(lambda: owner.execute(ENDED).fetchone() == (0,))
+            for _ in range(SIZE):
+                async with pool.connection("t") as connection:
+                    await connection.execute("SELECT 1")
 
     asyncio.run(body())
