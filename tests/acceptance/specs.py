@@ -57,5 +57,6 @@ def newest(service: Started, name: str) -> Any:
     return service.json("build", "show", found["build_id"])["value"]
 
 
-def until(lines: Iterator[str], word: str) -> None:
-    assert any(word in line for line in lines), f"the log ended without {word}"
+def until(lines: Iterator[str], wanted: str) -> None:
+    """The line alone, not that of the command which writes it."""
+    assert any(line.strip() == wanted for line in lines), f"the log ended without {wanted}"

@@ -61,13 +61,13 @@ def test_an_image_build_outlives_a_restart_of_the_database_by_being_tried_again(
 ) -> None:
     """The loss of the executor's lock is the system's fault, and ends the build in the engine."""
     mark = f"{service.port}-restart"
-    context = write_context(tmp_path, f"RUN echo begun; sleep 5 # {mark}")
+    context = write_context(tmp_path, f"RUN echo begun; sleep 20 # {mark}")
     submitted = service.json("build", "submit", "--image", context, "--name", "restarted")
     with service.open("build", "log", "--follow", submitted["id"]) as log:
         assert log.stdout is not None
         until(log.stdout, "begun")
         os.kill(postmaster(service.data_dir), signal.SIGINT)
-        until(log.stdout, "begun")  # of the second attempt: the engine repeats the line it runs
+        until(log.stdout, "begun")  # by the second attempt
         assert len(step_states(mark)) == 1
         assert log.wait(60) == 0
     *earlier, last = newest(service, "restarted")["attempts"]
