@@ -2,9 +2,14 @@
 
 import asyncio
 import functools
+import os
+import signal
 import sys
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -51,5 +56,26 @@ async def _with_client(
 ) -> int | None:
     from api.cli.client import ApiClient
 
-    async with ApiClient(service) as client:
-        return await run(client, **options)
+    with _silent_once_interrupted():
+        async with ApiClient(service) as client:
+            return await run(client, **options)
+
+
+@contextmanager
+def _silent_once_interrupted() -> Generator[None]:
+    """Else Ctrl-C could not end a write to a pipe that nobody reads: Python resumes it."""
+    cancel = signal.getsignal(signal.SIGINT)
+    if not callable(cancel) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - within a signal handler
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        cancel(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, cancel)

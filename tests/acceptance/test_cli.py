@@ -1,8 +1,11 @@
 """The command line against a whole service on this machine."""
 
+import fcntl
 import json
 import os
 import signal
+import sys
+import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +76,24 @@ def test_events_are_told_from_any_position_on(service: Started) -> None:
         tail.send_signal(signal.SIGINT)
         assert tail.wait(DEADLINE_SECONDS) == 130
     assert first == [1, 2]
+
+
+def test_an_interrupt_ends_a_command_whose_output_nobody_reads(service: Started) -> None:
+    for _ in range(10):  # more events than the pipe holds
+        service.json("keys", "create", "--role", "viewer")
+    with service.open("events", "tail", "--from", "0", "--json") as tail:
+        assert tail.stdout is not None
+        pipe = tail.stdout.fileno()
+        size = fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 1)
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while unread(pipe) < size // 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(DEADLINE_SECONDS) == 130
+
+
+def unread(pipe: int) -> int:
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_events_that_nobody_recorded_yet_are_refused_in_words(service: Started) -> None:
