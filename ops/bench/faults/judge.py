@@ -20,11 +20,12 @@ from domain.containers.state import Container, Status
 from domain.event import OpaqueEvent, RecordedEvent
 from domain.processes import naming
 from ops.bench.faults.client import Acknowledged, Observations
-from ops.bench.faults.engine import PrivateEngine
+from ops.bench.faults.engine import EngineFailed, PrivateEngine
 from ops.bench.faults.engine_diary import EngineDiary
 
 QUIET_SECONDS = 180.0
 PAUSE_SECONDS = 0.5
+LOOKS = 10
 SHOWN = 5
 BUILD_NETWORK = "eulermaker-builds"
 STATUS_IN_ENGINE = {
@@ -143,11 +144,19 @@ def _fold(events: Iterable[RecordedEvent], wanted: type[Any]) -> dict[str, Any]:
 
 
 async def _containers(engine: PrivateEngine) -> dict[str, dict[str, Any]]:
-    listed = (await engine.docker("ps", "--all", "--quiet", "--no-trunc")).split()
-    if not listed:
-        return {}
-    found = msgspec.json.decode(await engine.docker("inspect", *listed))
-    return {each["Name"].removeprefix("/"): each for each in found}
+    """What is swept late may vanish between the list and its inspection: both are repeated."""
+    looks = 0
+    while listed := (await engine.docker("ps", "--all", "--quiet", "--no-trunc")).split():
+        try:
+            found = msgspec.json.decode(await engine.docker("inspect", *listed))
+        except EngineFailed:
+            looks += 1
+            if looks == LOOKS:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            return {each["Name"].removeprefix("/"): each for each in found}
+    return {}
 
 
 async def _networks(engine: PrivateEngine) -> list[dict[str, Any]]:
