@@ -95,9 +95,8 @@ class PostgresEventStore:
         with translated():
             try:
                 return await self._query(tenant, query, parameters)
-            except (
-                psycopg.OperationalError
-            ):  # the server went away meanwhile: a read may be repeated
+            except psycopg.OperationalError:
+                # The server went away meanwhile, and a read may be repeated.
                 return await self._query(tenant, query, parameters)
 
     async def _query(
