@@ -20,6 +20,7 @@ from adapters.memory.identities import InMemoryIdentities
 from adapters.memory.log_store import InMemoryLogStore
 from adapters.memory.log_wake_ups import InMemoryLogWakeUps
 from adapters.memory.rate_limits import InMemoryRateLimits
+from adapters.memory.read_models import InMemoryQueries
 from adapters.memory.secret_vault import InMemorySecretVault
 from api.http.app import create_app
 from api.http.auth import new_key
@@ -33,7 +34,6 @@ from domain.event import Command, CommandContext, Receipt
 from domain.ports import EngineSize
 from projections.catalog import read_model
 from projections.errors import ProjectionNotReady
-from tests.integration.http.folded_queries import FoldedQueries
 from tests.integration.http.tailed_store import TailedStore
 
 Client = TestClient[Request, Application]
@@ -113,7 +113,7 @@ class Service:
             settings=settings,
             handler=self.handler,
             store=self.store,
-            queries=FoldedQueries(self.store),
+            queries=InMemoryQueries(self.store),
             tail=self.store,
             blobs=self.blobs,
             logs=self.logs,

@@ -57,8 +57,13 @@ class TailedStore(InMemoryEventStore):
         self._check()
         return await super().read_stream(tenant, stream, after_version=after_version, limit=limit)
 
-    async def read(self, after: int, limit: int = 1_000) -> Sequence[RecordedEvent]:
+    async def read_log(
+        self, after: int, *, limit: int = 1_000, tenant: str | None = None
+    ) -> Sequence[RecordedEvent]:
         self._check()
+        return await super().read_log(after, limit=limit, tenant=tenant)
+
+    async def read(self, after: int, limit: int = 1_000) -> Sequence[RecordedEvent]:
         return await self.read_log(after, limit=limit)
 
     async def wait(self, after: int, timeout_seconds: float) -> int:
