@@ -2,30 +2,25 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import psycopg
 
-from adapters.postgres.event_mapper import EventMapper
 from adapters.postgres.projection_check import verify_projections
-from adapters.postgres.rows import SELECT_EVENTS, recorded_event
 from adapters.postgres.verify import verify_log
-from domain.application.aggregates import aggregate_named
 from domain.builds.events import BuildFailed
-from domain.builds.state import Build
 from domain.containers.events import ContainerOperationOutcomeUnknown
-from domain.containers.state import Container, Status
-from domain.event import OpaqueEvent, RecordedEvent
+from domain.containers.state import Status
+from domain.event import RecordedEvent
 from domain.processes import naming
 from ops.bench.faults.client import Acknowledged, Observations
-from ops.bench.faults.engine import EngineFailed, PrivateEngine
+from ops.bench.faults.engine import PrivateEngine
 from ops.bench.faults.engine_diary import EngineDiary
+from ops.bench.faults.evidence import Evidence, gather_evidence, rows_of
 
 QUIET_SECONDS = 180.0
 PAUSE_SECONDS = 0.5
-LOOKS = 10
 SHOWN = 5
 BUILD_NETWORK = "eulermaker-builds"
 STATUS_IN_ENGINE = {
@@ -51,31 +46,14 @@ class Verdict(msgspec.Struct):
         self.wrong += [f"{name}: {each}" for each in found[:SHOWN]]
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The log folded into states, and what the engine has, by container name."""
-
-    events: Sequence[RecordedEvent]
-    containers: dict[str, Container]
-    builds: dict[str, Build]
-    in_engine: dict[str, dict[str, Any]]
-    networks: list[dict[str, Any]]
-
-
 async def judge(
     owner_url: str, engine: PrivateEngine, diary: EngineDiary, seen: Observations
 ) -> Verdict:
     verdict = Verdict()
     await _until_quiet(owner_url, verdict)
-    events = await _read_log(owner_url)
-    evidence = Evidence(
-        events=events,
-        containers=_fold(events, Container),
-        builds=_fold(events, Build),
-        in_engine=await _containers(engine),
-        networks=await _networks(engine),
-    )
+    evidence = await gather_evidence(owner_url, engine)
     _judge_client(verdict, seen)
-    await _judge_commands(verdict, owner_url, seen.acknowledged, events)
+    await _judge_commands(verdict, owner_url, seen.acknowledged, evidence.events)
     _judge_objects(verdict, evidence)
     _judge_calls(verdict, evidence, diary)
     await _judge_log(verdict, owner_url)
@@ -93,7 +71,7 @@ async def _until_quiet(owner_url: str, verdict: Verdict) -> None:
         position = head
         await asyncio.sleep(PAUSE_SECONDS * 4)
     waiting = (await _work_left(owner_url))[0]
-    verdict.none_of("effects left over", await _rows(owner_url, EFFECTS) if waiting else [])
+    verdict.none_of("effects left over", await rows_of(owner_url, EFFECTS) if waiting else [])
 
 
 EFFECTS = "SELECT effect_id, stream, attempts, superseded, last_error, timer FROM work.effects"
@@ -108,66 +86,8 @@ RECEIPTS = "SELECT command_id, status, first_position, last_position FROM log.re
 
 
 async def _work_left(owner_url: str) -> tuple[int, int, int]:
-    ((waiting, head, behind),) = await _rows(owner_url, WORK_LEFT)
+    ((waiting, head, behind),) = await rows_of(owner_url, WORK_LEFT)
     return waiting, head, behind
-
-
-async def _rows(owner_url: str, query: str) -> list[tuple[Any, ...]]:
-    connection = await psycopg.AsyncConnection.connect(owner_url)
-    async with connection:
-        return await (await connection.execute(query.encode())).fetchall()
-
-
-async def log_types(owner_url: str) -> Counter[str]:
-    """How many events of each type there are."""
-    rows = await _rows(owner_url, "SELECT type, count(*) FROM log.events GROUP BY type")
-    return Counter(dict(rows))
-
-
-async def _read_log(owner_url: str) -> list[RecordedEvent]:
-    decode = EventMapper().decode
-    connection = await psycopg.AsyncConnection.connect(owner_url)
-    async with connection:
-        cursor = connection.cursor(binary=True)
-        await cursor.execute(SELECT_EVENTS + " ORDER BY position")
-        return [recorded_event(row, decode) for row in await cursor.fetchall()]
-
-
-def _fold(events: Iterable[RecordedEvent], wanted: type[Any]) -> dict[str, Any]:
-    states: dict[str, Any] = {}
-    for recorded in events:
-        aggregate = aggregate_named(recorded.stream.partition("-")[0])
-        if aggregate is not None and not isinstance(recorded.event, OpaqueEvent):
-            state = aggregate.evolve(states.get(recorded.stream), recorded.event)
-            states[recorded.stream] = state
-    return {stream: state for stream, state in states.items() if isinstance(state, wanted)}
-
-
-async def _containers(engine: PrivateEngine) -> dict[str, dict[str, Any]]:
-    """What is swept late may vanish between the list and its inspection: both are repeated."""
-    looks = 0
-    while listed := (await engine.docker("ps", "--all", "--quiet", "--no-trunc")).split():
-        try:
-            found = msgspec.json.decode(await engine.docker("inspect", *listed))
-        except EngineFailed:
-            looks += 1
-            if looks == LOOKS:
-                raise
-            await asyncio.sleep(PAUSE_SECONDS)
-        else:
-            return {each["Name"].removeprefix("/"): each for each in found}
-    return {}
-
-
-async def _networks(engine: PrivateEngine) -> list[dict[str, Any]]:
-    labelled = f"label={naming.INSTALLATION}"
-    listed = (await engine.docker("network", "ls", "--quiet", "--filter", labelled)).split()
-    if not listed:
-        return []
-    found: list[dict[str, Any]] = msgspec.json.decode(
-        await engine.docker("network", "inspect", *listed)
-    )
-    return found
 
 
 def _judge_client(verdict: Verdict, seen: Observations) -> None:
@@ -186,7 +106,7 @@ async def _judge_commands(
     acknowledged: Sequence[Acknowledged],
     events: Sequence[RecordedEvent],
 ) -> None:
-    receipts = {row[0]: row[1:] for row in await _rows(owner_url, RECEIPTS)}
+    receipts = {row[0]: row[1:] for row in await rows_of(owner_url, RECEIPTS)}
     positions: dict[str, list[int]] = defaultdict(list)
     for recorded in events:
         positions[recorded.command_id].append(recorded.position)
@@ -314,5 +234,5 @@ async def _judge_log(verdict: Verdict, owner_url: str) -> None:
     for compared in (await verify_projections(owner_url)).projections:
         verdict.count(f"rows of {compared.name}", compared.rows)
         verdict.none_of(f"rows of {compared.name} unlike a rebuild", compared.keys)
-    dead = await _rows(owner_url, "SELECT * FROM read_models.dead_letters")
+    dead = await rows_of(owner_url, "SELECT * FROM read_models.dead_letters")
     verdict.none_of("dead letters", dead)

@@ -17,7 +17,8 @@ import msgspec
 from ops.bench.faults.client import CarefulClient
 from ops.bench.faults.engine import PrivateEngine, newest_image, private_engine
 from ops.bench.faults.engine_diary import EngineDiary
-from ops.bench.faults.judge import Verdict, judge, log_types
+from ops.bench.faults.evidence import log_types
+from ops.bench.faults.judge import Verdict, judge
 from ops.bench.faults.load import Load
 from tests.support.service import Up, postmaster, redis_server, running_up
 
