@@ -3,6 +3,7 @@
 Whatever is logged, by us or by a library, passes `redact` as the last thing before it is written.
 """
 
+import asyncio
 import json
 import logging
 import sys
@@ -34,12 +35,13 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RequestLog:
-    """As JSON a line goes straight to standard error: to pass it through the processors of other
-    lines costs a fifth of a small request."""
+    """As JSON a line goes past the processors of other lines, which cost a fifth of a small
+    request, and out with all those of this turn of the event loop, for a write is dear, too."""
 
     def __init__(self) -> None:
         self._is_wanted = True
         self._as_json = False
+        self._lines: list[bytes] = []
         self._log = structlog.get_logger("http")
 
     def configure(self, *, is_wanted: bool, as_json: bool) -> None:
@@ -48,11 +50,17 @@ class RequestLog:
     def write(self, line: RequestLine) -> None:
         if not self._is_wanted:
             return
-        if self._as_json:
-            sys.stderr.buffer.write(_as_json(line) + b"\n")
-            sys.stderr.buffer.flush()
-        else:
+        if not self._as_json:
             self._log.info(**msgspec.structs.asdict(line))
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(_as_json(line))
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.buffer.write(b"\n".join([*lines, b""]))
+        sys.stderr.buffer.flush()
 
 
 REQUESTS = RequestLog()

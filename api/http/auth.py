@@ -20,6 +20,7 @@ from domain.ports import Clock
 from projections.queries import Queries
 
 BELIEVED_SECONDS = 1.0
+RENEWED_SECONDS = 0.5
 REMEMBERED_KEYS = 10_000
 RECHECKED_SECONDS = 10.0
 TOKEN = re.compile(r"em_(?P<key_id>[A-Za-z0-9-]{1,64})_(?P<secret>[A-Za-z0-9_-]{43,64})")
@@ -36,6 +37,14 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def actor(self) -> str:
         return actor_of(self.key_id)
+
+
+class _Belief(msgspec.Struct, kw_only=True):
+    """renew_at: from when on somebody should ask again; moments in seconds."""
+
+    principal: Principal
+    until: float
+    renew_at: float
 
 
 def actor_of(key_id: str) -> str:
@@ -74,16 +83,23 @@ class KeyRing:
         self._handler = handler
         self._queries = queries
         self._clock = clock
-        self._believed: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._believed: OrderedDict[str, _Belief] = OrderedDict()
         self._rechecked: OrderedDict[str, float] = OrderedDict()
         self._revoked: OrderedDict[str, None] = OrderedDict()
 
     def believed(self, token: str) -> Principal | None:
-        """Who showed this token less than a second ago."""
-        found = self._believed.get(sha256_hex(token))
-        if found is None or found[0] < self._now():
+        """Who showed this token less than a second ago.
+
+        Halfway through that second one caller is told nobody, and asks again: else all who come at
+        its end would ask at once.
+        """
+        found, now = self._believed.get(sha256_hex(token)), self._now()
+        if found is None or found.until < now:
             return None
-        return found[1]
+        if found.renew_at < now:
+            found.renew_at = found.until
+            return None
+        return found.principal
 
     async def authenticate(self, token: str) -> Principal:
         """Raises AuthenticationError, StoreUnavailable."""
@@ -126,8 +142,8 @@ class KeyRing:
     def revoke(self, key_id: str) -> None:
         """The log says so: believe nobody who shows it from now on."""
         _keep(self._revoked, key_id, None)
-        for token, (_, principal) in tuple(self._believed.items()):
-            if principal.key_id == key_id:
+        for token, belief in tuple(self._believed.items()):
+            if belief.principal.key_id == key_id:
                 del self._believed[token]
 
     async def _find(self, key_id: str) -> tuple[str, Key | None]:
@@ -141,7 +157,11 @@ class KeyRing:
         return row.tenant, (await self._handler.load(KEYS, row.tenant, key_id)).state
 
     def _believe(self, token: str, principal: Principal) -> None:
-        _keep(self._believed, sha256_hex(token), (self._now() + BELIEVED_SECONDS, principal))
+        now = self._now()
+        belief = _Belief(
+            principal=principal, until=now + BELIEVED_SECONDS, renew_at=now + RENEWED_SECONDS
+        )
+        _keep(self._believed, sha256_hex(token), belief)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -1,5 +1,6 @@
 """Commands over HTTP: key creation (decode, authenticate, limit, decide, record durably, answer)
-beside a bare aiohttp handler that decodes the same body and answers the same JSON.
+beside a bare aiohttp handler that decodes the same body and answers the same JSON, and beside the
+limit of any durable command: that handler where it also records the event.
 
 Of the service only `serve` runs, as nothing else runs beside the bare handler either.
 """
@@ -21,6 +22,10 @@ from ops.bench.service import RunningService, free_port, running_service
 
 CONNECTIONS = (1, 64)
 TO_REACH = 0.5
+RECORDED_NO_MORE = (
+    '- "recorded, no more": the bare handler where it also records the event durably, and neither'
+    " asks for a key, nor limits, decides, measures or logs"
+)
 BODY = b'{"role":"viewer"}'
 HEAD = """POST {path} HTTP/1.1\r
 Host: 127.0.0.1:{port}\r
@@ -54,43 +59,61 @@ class Side(msgspec.Struct):
 
 def measure(quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
     seconds, rounds = (1.0, 1) if quick else (3.0, 5)
-    with running_service("serve") as service, _bare_handler() as bare_port:
-        found = [_compare(service, bare_port, many, seconds, rounds) for many in CONNECTIONS]
+    with (
+        running_service("serve") as service,
+        _handler() as bare_port,
+        _handler(service.database_url) as recording_port,
+    ):
+        lines: list[str] = []
+        ratio = 0.0
+        for connections in CONNECTIONS:
+            bare = _side(service, bare_port)
+            for who, port in (("ours", service.port), ("recorded, no more", recording_port)):
+                side = _side(service, port)
+                compared = _compare(side, bare, connections, seconds, rounds)
+                lines.append(_line(connections, who, side, bare, compared))
+                if port == service.port:
+                    ratio = compared.ratio
     return Section(
         title="commands over HTTP, beside a bare aiohttp handler",
         to_reach=f"{TO_REACH} of its requests a second, at {CONNECTIONS[-1]} connections",
-        reached=found[-1][0].ratio >= TO_REACH,
+        reached=ratio >= TO_REACH,
         lines=(
-            *(line for _, line in found),
+            *lines,
+            RECORDED_NO_MORE,
             f"- {rounds} rounds of {seconds:.0f} s each, POST {PATH}",
         ),
     )
 
 
-def _compare(
-    service: RunningService, bare_port: int, connections: int, seconds: float, rounds: int
-) -> tuple[Compared, str]:
-    ours = Side(port=service.port, key=service.key, p99s=[])
-    bare = Side(port=bare_port, key=service.key, p99s=[])
-    ours.per_second(connections, 0.5)  # warm
-    ours.p99s.clear()
-    compared = in_turns(
-        lambda: ours.per_second(connections, seconds),
+def _side(service: RunningService, port: int) -> Side:
+    return Side(port=port, key=service.key, p99s=[])
+
+
+def _compare(side: Side, bare: Side, connections: int, seconds: float, rounds: int) -> Compared:
+    side.per_second(connections, 0.5)  # warm
+    side.p99s.clear()
+    bare.p99s.clear()
+    return in_turns(
+        lambda: side.per_second(connections, seconds),
         lambda: bare.per_second(connections, seconds),
         rounds,
     )
-    return compared, (
-        f"- {connections} connections: ours {compared.our_median:,.0f}/s"
-        f" (p99 {statistics.median(ours.p99s) * 1e3:.1f} ms),"
+
+
+def _line(connections: int, who: str, side: Side, bare: Side, compared: Compared) -> str:
+    return (
+        f"- {connections} connections: {who} {compared.our_median:,.0f}/s"
+        f" (p99 {statistics.median(side.p99s) * 1e3:.1f} ms),"
         f" bare {compared.peer_median:,.0f}/s"
         f" (p99 {statistics.median(bare.p99s) * 1e3:.1f} ms); ratio {compared.shown_ratio}"
     )
 
 
 @contextmanager
-def _bare_handler() -> Generator[int]:
+def _handler(*database_url: str) -> Generator[int]:
     port = free_port()
-    command = (sys.executable, "-m", "ops.bench.bare_handler", str(port))
+    command = (sys.executable, "-m", "ops.bench.bare_handler", str(port), *database_url)
     process = subprocess.Popen(command)  # noqa: S603 - our own program
     try:
         time.sleep(1.0)

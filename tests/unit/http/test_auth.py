@@ -70,6 +70,21 @@ def test_a_key_is_believed_for_a_second() -> None:
     asyncio.run(story())
 
 
+def test_one_asks_about_a_key_again_while_others_still_believe_it() -> None:
+    async def story() -> None:
+        door = Door()
+        await door.create()
+        principal = await door.ring.authenticate(KEY.token)
+        door.clock.moment += timedelta(seconds=0.6)
+        assert door.ring.believed(KEY.token) is None
+        assert door.ring.believed(KEY.token) == principal
+        await door.ring.authenticate(KEY.token)
+        door.clock.moment += timedelta(seconds=0.45)
+        assert door.ring.believed(KEY.token) == principal
+
+    asyncio.run(story())
+
+
 def test_a_key_that_the_log_revokes_is_no_longer_believed() -> None:
     async def story() -> None:
         door = Door()

@@ -1,5 +1,6 @@
 """The line of each request in the log."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgspec
@@ -24,10 +25,15 @@ def a_line(path: str) -> RequestLine:
     )
 
 
-def written(capture: pytest.CaptureFixture[bytes], path: str, *, is_wanted: bool = True) -> bytes:
+def written(capture: pytest.CaptureFixture[bytes], *paths: str, is_wanted: bool = True) -> bytes:
     log = RequestLog()
     log.configure(is_wanted=is_wanted, as_json=True)
-    log.write(a_line(path))
+
+    async def write() -> None:
+        for path in paths:
+            log.write(a_line(path))
+
+    asyncio.run(write())
     return capture.readouterr().err
 
 
@@ -38,6 +44,11 @@ def test_it_is_one_line_of_json(capsysbinary: pytest.CaptureFixture[bytes]) -> N
         **msgspec.structs.asdict(a_line("/v1/keys")),
         "timestamp": "2026-11-02T09:30:00Z",
     }
+
+
+def test_each_request_has_a_line_of_its_own(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    lines = written(capsysbinary, "/v1/keys", "/v1/builds").splitlines()
+    assert [msgspec.json.decode(line)["path"] for line in lines] == ["/v1/keys", "/v1/builds"]
 
 
 def test_a_secret_in_the_path_is_hidden(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
