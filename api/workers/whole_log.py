@@ -15,7 +15,7 @@ SILENCE_SECONDS = 30.0
 SMALL_BYTES = 4 * 1024 * 1024
 """Of a log: to read it twice costs next to nothing."""
 PAUSE_SECONDS = 0.1
-"""Without a byte: whoever follows a log has then got all that was written before they came."""
+"""Without a byte: whoever follows a log has then got all that was written."""
 TICKS = 2
 """In a pause. A process that was itself halted sees one tick at most, and then what had come."""
 
@@ -83,7 +83,10 @@ class WholeLog:
         try:
             bound = SILENCE_SECONDS if self._container_ended else None
             async with asyncio.timeout(bound) as self._silence:
-                return await anext(frames, None)
+                frame = await anext(frames, None)
+            if frame is not None:
+                self._caught_up = False  # more may have been written at once than came with it
+            return frame
         finally:
             self._silence = None
             if self._timer is not None:

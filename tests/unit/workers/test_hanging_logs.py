@@ -129,25 +129,33 @@ def test_a_log_that_may_have_been_cut_is_read_again_as_it_stands() -> None:
     run(body)
 
 
-def test_a_large_log_that_was_caught_up_with_is_not_read_again(
+@pytest.mark.parametrize("pauses_before_the_end", [True, False])
+def test_a_large_log_is_read_again_unless_there_was_a_pause_right_before_its_end(
     monkeypatch: pytest.MonkeyPatch,
+    pauses_before_the_end: bool,  # noqa: FBT001 - a case
 ) -> None:
     monkeypatch.setattr("api.workers.whole_log.SMALL_BYTES", 0)
     monkeypatch.setattr("api.workers.whole_log.PAUSE_SECONDS", 0.01)
+    followings: list[bool] = []
 
     async def body(at: Installation) -> None:
         async def followed(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
-            assert follow
+            followings.append(follow)
             yield SAID[0]
-            await asyncio.sleep(0.2)
+            if follow:
+                await asyncio.sleep(0.2)
             yield SAID[1]
-            at.engine.end(name, 0)
+            if follow and pauses_before_the_end:
+                await asyncio.sleep(0.2)
+            if follow:
+                at.engine.end(name, 0)
 
         async with at.at_work():
             await _a_build_whose_log_hangs(at)
-            at.engine.logs = followed  # type: ignore[method-assign, assignment]
-            pieces = [frame.data async for frame in WholeLog(at.engine, NAME).frames()]
+        at.engine.logs = followed  # type: ignore[method-assign, assignment]
+        pieces = [frame.data async for frame in WholeLog(at.engine, NAME).frames()]
         assert b"".join(pieces) == WHOLE
+        assert followings == ([True] if pauses_before_the_end else [True, False])
 
     run(body)
 
