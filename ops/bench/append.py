@@ -38,6 +38,7 @@ from adapters.postgres.roles import SERVICE
 from api.garbage import collect_less_often
 from domain.builds.events import BuildCancelRequested
 from domain.event import Append, CommandContext
+from ops.bench.ending import end_at_sigterm
 from ops.bench.rounds import in_turns
 
 CALLERS = (1, 16, 64, 256, 1_024)
@@ -252,6 +253,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--url", help="of a superuser; an embedded server otherwise")
     arguments = parser.parse_args()
+    end_at_sigterm()
     collect_less_often()
     with _server(arguments.url) as url:
         sys.exit(0 if run(url, arguments.seconds) else 1)

@@ -31,6 +31,7 @@ from api.garbage import collect_less_often
 from api.workers.projector import Projector
 from domain.catalog import EVENT_TYPES
 from domain.event import RecordedEvent
+from ops.bench.ending import end_at_sigterm
 from ops.bench.event_mix import START, facts
 from ops.bench.stock_runner import stock_events_per_second
 from projections.catalog import READ_MODELS
@@ -67,6 +68,7 @@ def main() -> None:
     arguments.add_argument("--stock-events", type=int, default=3_000)
     arguments.add_argument("--scale", type=int, nargs="*", default=[])
     chosen = arguments.parse_args()
+    end_at_sigterm()
     collect_less_often()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     with running_postgres() as url:

@@ -18,6 +18,7 @@ from ops.bench import (
     rpm_build,
     scale,
 )
+from ops.bench.ending import end_at_sigterm
 from ops.bench.report import RESULTS, Row, Section, as_text, save
 
 MACHINE = "machine"
@@ -34,12 +35,16 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
 
     def measure(self, quick: bool) -> Section:  # noqa: FBT001 - as `Row` has it
         command = (sys.executable, "-m", self.module, *(self.quick_arguments if quick else ()))
-        ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - our own program
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as script:  # noqa: S603 - our own program
+            try:
+                output, _ = script.communicate()
+            finally:
+                script.terminate()
         return Section(
             title=self.title,
             to_reach=self.to_reach,
-            reached=ended.returncode == 0,
-            lines=("```", *ended.stdout.splitlines(), "```"),
+            reached=script.returncode == 0,
+            lines=("```", *output.splitlines(), "```"),
         )
 
 
@@ -73,6 +78,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--quick", action="store_true", help="small sizes, nothing is kept")
     chosen = parser.parse_args()
+    end_at_sigterm()
     if unknown := set(chosen.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}. There are {', '.join(ROWS)}")
     missed = [name for name in chosen.rows or ROWS if not _measured(name, quick=chosen.quick)]
