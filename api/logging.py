@@ -1,13 +1,16 @@
 """Structured logs on standard error: one JSON object a line, or text for people.
 
 Whatever is logged, by us or by a library, passes `redact` as the last thing before it is written.
+What cannot be written is lost: a full disk must stop nobody who only says something.
 """
 
 import asyncio
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import datetime
+from typing import IO, AnyStr, BinaryIO, Generic, TextIO, cast
 
 import msgspec
 import structlog
@@ -59,8 +62,23 @@ class RequestLog:
 
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
-        sys.stderr.buffer.write(b"\n".join([*lines, b""]))
-        sys.stderr.buffer.flush()
+        output = _Lossy[bytes](sys.stderr.buffer)
+        output.write(b"\n".join([*lines, b""]))
+        output.flush()
+
+
+class _Lossy(Generic[AnyStr]):
+    def __init__(self, output: IO[AnyStr]) -> None:
+        self._output = output
+
+    def write(self, text: AnyStr) -> int:
+        with suppress(OSError):
+            self._output.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._output.flush()
 
 
 REQUESTS = RequestLog()
@@ -82,9 +100,9 @@ def configure_logging(settings: LoggingSettings) -> None:
             render_json if as_json else console,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer)
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lossy(sys.stderr.buffer)))
         if as_json
-        else structlog.PrintLoggerFactory(sys.stderr),
+        else structlog.PrintLoggerFactory(cast("TextIO", _Lossy(sys.stderr))),
         cache_logger_on_first_use=True,
     )
     REQUESTS.configure(is_wanted=level <= logging.INFO, as_json=as_json)

@@ -73,4 +73,4 @@ async def _work(parts: Core, workers: Sequence[Worker], metrics_port: int) -> No
         for worker in workers:
             stack.push_async_callback(worker.stop)
             await worker.start()
-        await asyncio.Event().wait()
+        await asyncio.gather(*(worker.ended() for worker in workers))

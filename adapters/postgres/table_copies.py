@@ -19,8 +19,9 @@ from adapters.postgres.roles import OWNER
 from domain.event import LogHead
 
 CONNECT_SECONDS = 10
-SCHEMAS = ("access", "log", "logs", "secrets", "work")
-DERIVED_SCHEMAS = ("read_models", "reporting")
+SCHEMAS = ("access", "log", "logs", "reporting", "secrets", "work")
+"""Of reporting, who reads whose reports: its views are made by migrations and projectors."""
+DERIVED_SCHEMAS = ("read_models",)
 REGISTRY = ("log", "migrations")
 """Written by the migrations themselves."""
 

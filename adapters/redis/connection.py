@@ -13,7 +13,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 CALL_SECONDS = 0.5
 REST_SECONDS = 1.0
@@ -49,18 +49,13 @@ class RedisConnection:
         return self._away
 
     async def call(self, work: Callable[[Client], Awaitable[R]]) -> R:
-        """Raises RedisAway, at once while the circuit rests. Errors of the command itself
-        (ResponseError) are raised as they are: they are mistakes of ours."""
+        """Raises RedisAway, at once while the circuit rests, and whatever is wrong: a Redis that
+        is full, read-only or refuses a command is of no more use than none."""
         if time.monotonic() < self._rest_until:
             raise RedisAway
         try:
             async with asyncio.timeout(2 * CALL_SECONDS):
                 result = await work(self.client)
-        except ResponseError as error:
-            if not _is_passing(error):
-                raise
-            self.failed(error)
-            raise RedisAway from error
         except (RedisError, OSError, TimeoutError) as error:
             self.failed(error)
             raise RedisAway from error
@@ -75,7 +70,7 @@ class RedisConnection:
         self._rest_until = time.monotonic() + REST_SECONDS
         if not self._away:
             self._away = True
-            _log.warning("redis_away", reason=type(error).__name__)
+            _log.warning("redis_away", reason=f"{type(error).__name__}: {error}".removesuffix(": "))
 
     def answered(self) -> None:
         self._rest_until = 0.0
@@ -86,8 +81,3 @@ class RedisConnection:
     async def close(self) -> None:
         await self.client.aclose()
         await self._pool.disconnect()
-
-
-def _is_passing(error: ResponseError) -> bool:
-    """Loading, read-only after a failover, full: over some time, and no mistake of ours."""
-    return str(error).startswith(("LOADING", "READONLY", "MISCONF", "OOM", "MASTERDOWN", "BUSY "))

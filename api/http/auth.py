@@ -73,7 +73,8 @@ def new_key(key_id: str) -> NewKey:
 
 
 def sha256_hex(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Also of what a client sent that is no Unicode, which comes as lone surrogates."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 class KeyRing:

@@ -166,7 +166,7 @@ def _of_framework(error: web.HTTPException) -> Rejected | None:
         allowed = ", ".join(sorted(error.allowed_methods))
         return Rejected(METHOD_NOT_ALLOWED, f"{error.method} is not known here. Known: {allowed}.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return Rejected(BODY_TOO_LARGE, "Send at most 1 MiB of JSON; files go to /v1/blobs.")
+        return Rejected(BODY_TOO_LARGE, "Send at most 256 KiB of JSON; files go to /v1/blobs.")
     if isinstance(error, web.HTTPClientError):
         return Rejected(BAD_REQUEST, error.reason)
     return None

@@ -80,10 +80,13 @@ def _correlation_id(request: web.Request) -> str:
 
 
 def _address(request: web.Request) -> str:
-    """The nearest address that is not one of our own proxies."""
+    """The nearest address that is not one of our own proxies.
+
+    One may add a line of its own below the client's: they are one list (RFC 9110, 5.3).
+    """
     trusted = request.app[PARTS].settings.server.trusted_proxies
     address = request.remote or "unknown"
-    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
     while address in trusted and forwarded:
         address = forwarded.pop().strip() or address
     return address[:64]

@@ -63,6 +63,11 @@ class Worker(ABC):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
+    async def ended(self) -> None:
+        """Until it is stopped. Raises whatever else may have ended it."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
     @abstractmethod
     async def run(self) -> None:
         """Work until cancelled. An error ends this run; another begins after a pause."""

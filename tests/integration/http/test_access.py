@@ -95,6 +95,7 @@ def test_whatever_the_router_knows_comes_from_the_table() -> None:
         ("", "missing"),
         ("Basic eDp5", "malformed"),
         ("Bearer em_nonsense", "malformed"),
+        ("Bearer \udcff", "malformed"),
         (f"Bearer em_stranger_{'0' * 64}", "unknown"),
         (f"Bearer em_key-admin_{'0' * 64}", "wrong-secret"),
     ],

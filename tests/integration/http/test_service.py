@@ -2,6 +2,7 @@
 
 import pytest
 import structlog
+from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from api.http.routes import ROUTES
@@ -139,9 +140,10 @@ def test_an_address_behind_a_trusted_proxy_is_the_clients() -> None:
     )
 
     async def story(service: Service) -> None:
-        headers = {"X-Forwarded-For": "6.6.6.6, 192.0.2.7, 10.0.0.1"}
-        await service.client.get("/v1/builds", headers=headers)
-        assert (await service.store.read_log(0))[-1].source_address == "192.0.2.7"
+        for forwarded in (["6.6.6.6, 192.0.2.7, 10.0.0.1"], ["6.6.6.6", "192.0.2.7, 10.0.0.1"]):
+            headers = CIMultiDict([("X-Forwarded-For", line) for line in forwarded])
+            await service.client.get("/v1/builds", headers=headers)
+            assert (await service.store.read_log(0))[-1].source_address == "192.0.2.7"
 
     run(story, settings)
 

@@ -80,6 +80,22 @@ def test_a_copy_goes_on_where_the_log_ended(
     assert (report.damage, report.position) == (None, 6)
 
 
+def test_a_copy_keeps_who_may_read_whose_reports(
+    database: Database, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    with contextlib.closing(database.as_owner()) as connection:
+        connection.execute("INSERT INTO reporting.readers VALUES ('acme_reports', 'acme')")
+    copy = copied(database, tmp_path)
+    with postgres_server.empty_database() as url:
+        copy_in(url, copy, tmp_path, no_progress)
+        with psycopg.connect(url) as connection:
+            found = connection.execute("SELECT role, tenant FROM reporting.readers ORDER BY 1")
+            assert found.fetchall() == [
+                ("acme_reports", "acme"),
+                ("eulermaker_reporting", "default"),
+            ]
+
+
 def test_a_database_that_was_used_is_left_alone(database: Database, tmp_path: Path) -> None:
     asyncio.run(_recorded(database.service_url))
     copy = copied(database, tmp_path)

@@ -145,6 +145,28 @@ def test_limits_hold_within_a_process_while_redis_is_away(redis_server: RedisSer
     run(body)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        ("REPLICAOF", "127.0.0.1", "1"),  # read-only, as after a failover
+        ("CONFIG", "SET", "maxmemory", "1"),
+        ("CONFIG", "SET", "min-replicas-to-write", "1"),
+        ("ACL", "SETUSER", "default", "-@scripting"),
+    ],
+)
+def test_limits_hold_within_a_process_while_redis_refuses_to_write(
+    redis_server: RedisServer, spoil: tuple[str, ...]
+) -> None:
+    async def body() -> None:
+        async with a_process(redis_server.url) as process:
+            await process.redis.client.execute_command(*spoil)  # type: ignore[no-untyped-call]  # pyright: ignore[reportUnknownMemberType]
+            waits = [await process.limits.take("key", limit=3, per_seconds=100.0) for _ in range(5)]
+            assert waits.count(0.0) == 3
+            assert process.redis.is_away
+
+    run(body)
+
+
 def test_a_log_is_followed_without_a_loss_while_redis_comes_and_goes(
     redis_server: RedisServer,
 ) -> None:
