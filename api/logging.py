@@ -69,7 +69,7 @@ class RequestLog:
 
 class _Lossy(Generic[AnyStr]):
     def __init__(self, output: IO[AnyStr]) -> None:
-        self._output = output
+        self._output: IO[AnyStr] = output
 
     def write(self, text: AnyStr) -> int:
         with suppress(OSError):
