@@ -5,8 +5,15 @@ and count their users wrongly after a kill), so only their binaries are used.
 """
 
 from adapters.embedded.errors import EmbeddedServerError
-from adapters.embedded.owner import own_data_directory
+from adapters.embedded.owner import are_servers_used, own_data_directory, use_servers
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.redis import EmbeddedRedis
 
-__all__ = ["EmbeddedPostgres", "EmbeddedRedis", "EmbeddedServerError", "own_data_directory"]
+__all__ = [
+    "EmbeddedPostgres",
+    "EmbeddedRedis",
+    "EmbeddedServerError",
+    "are_servers_used",
+    "own_data_directory",
+    "use_servers",
+]

@@ -1,12 +1,13 @@
-"""Who runs the servers of a data directory: one `eulermaker up`, which starts and stops them."""
+"""Who runs the servers of a data directory: one `eulermaker up`, which starts and stops them, and
+while it does not run the commands that need them, the last of which stops them."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.embedded.errors import EmbeddedServerError
-from adapters.embedded.processes import try_lock
+from adapters.embedded.processes import share_lock, try_lock
 
 
 @contextmanager
@@ -30,6 +31,25 @@ def own_data_directory(data_dir: Path) -> Generator[None]:
             f"{error.filename} cannot be used by this user. Start as its owner, or name another"
             " data directory."
         ) from error
+
+
+@contextmanager
+def use_servers(data_dir: Path) -> Generator[Callable[[], bool]]:
+    """Hold while the servers are needed; yields whether nobody else needs them.
+
+    Once that is true, whoever comes waits for the end: the servers may be stopped.
+    """
+    with share_lock(_users(data_dir)) as is_alone:
+        yield is_alone
+
+
+def are_servers_used(data_dir: Path) -> bool:
+    with try_lock(_users(data_dir)) as lock:
+        return lock is None
+
+
+def _users(data_dir: Path) -> Path:
+    return data_dir / "users.lock"
 
 
 def _taken(data_dir: Path, pid: str) -> str:

@@ -7,7 +7,7 @@ that server is gone, also after a `kill -9`, also if its pid now belongs to some
 import fcntl
 import os
 import subprocess
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -23,6 +23,18 @@ def try_lock(path: Path) -> Generator[int | None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor if _flock(descriptor) else None
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def share_lock(path: Path) -> Generator[Callable[[], bool]]:
+    """Hold the lock beside others, once nobody has it alone; yields what takes it alone if nobody
+    else holds it, and says whether it did."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield lambda: _flock(descriptor)
     finally:
         os.close(descriptor)
 

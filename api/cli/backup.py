@@ -46,8 +46,8 @@ def make_backup(
 ) -> files.Manifest:
     """Rows first: files that they refer to are there already and stay."""
     tables = directory / files.TABLES
-    tables.mkdir(mode=0o700)
     with snapshot(url) as connection:  # in which no key of a stored secret can go
+        tables.mkdir(mode=0o700)
         key_sha256 = files.copy_key(settings.key_file, directory / files.KEY_FILE)
         database = copy_out(connection, tables, lambda _table, done: advance(done, 0))
     trees = tuple(

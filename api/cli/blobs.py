@@ -43,11 +43,11 @@ def collect(*, dry_run: bool, data_dir: Path, as_json: bool) -> None:
     from domain.errors import DomainError
 
     settings = load_settings(data_dir)
-    with owner_database(settings) as url:
-        try:
+    try:
+        with owner_database(settings) as url:
             collected = asyncio.run(_collect(settings, url, dry_run=dry_run))
-        except DomainError as error:
-            raise click.ClickException(str(error)) from error
+    except DomainError as error:
+        raise click.ClickException(str(error)) from error
     count, total = sum(c.count for c in collected), sum(c.size for c in collected)
     if as_json:
         show_struct(_Result(dry_run=dry_run, count=count, size=total, tenants=collected))

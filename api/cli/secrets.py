@@ -32,7 +32,7 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
     from api.cli.output import show_struct
     from api.cli.problems import DatabaseUnavailable
     from api.cli.progress import progress
-    from domain.errors import SecretUnreadable, StoreUnavailable
+    from domain.errors import SecretUnreadable
 
     settings = load_settings(data_dir)
     try:
@@ -43,10 +43,10 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
             f"{error} Or remove the container that it belongs to. Both keys stay until then;"
             " the same command goes on from here."
         ) from error
-    except StoreUnavailable as error:
+    except DatabaseUnavailable as error:
         raise DatabaseUnavailable(
-            f"{error}. Nothing is lost: the same command goes on from here. For a moment it must"
-            " have the secrets to itself, so let a backup come to its end first."
+            f"{error.message} Nothing is lost: the same command goes on from here. For a moment it"
+            " must have the secrets to itself, so let a backup come to its end first."
         ) from error
     except KeyFileError as error:
         raise click.ClickException(str(error)) from error

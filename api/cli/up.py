@@ -28,22 +28,24 @@ def up(*, demo: bool, once: bool, data_dir: Path, port: int | None) -> None:
     the service; the Docker Engine and what runs in it go on, and nothing is lost.
     """
     # Late: `eulermaker up --help` needs no database driver.
-    from adapters.embedded import EmbeddedServerError, own_data_directory
+    from adapters.embedded import EmbeddedServerError, own_data_directory, use_servers
     from adapters.postgres.errors import MigrationError
     from api.cli.readiness import NotReady
+    from domain.errors import StoreUnavailable
 
+    known = (EmbeddedServerError, MigrationError, NotReady, SettingsError, StoreUnavailable)
     try:
-        with own_data_directory(data_dir):
+        with own_data_directory(data_dir), use_servers(data_dir):
             settings = _settings(data_dir, port)
             _refuse_taken_port(settings.server.host, settings.server.port)
             status = asyncio.run(_run(settings, demo=demo, once=once))
-    except (EmbeddedServerError, MigrationError, NotReady, SettingsError) as error:
+    except known as error:
         raise click.ClickException(str(error)) from error
     except ExceptionGroup as group:
-        known = group.subgroup((EmbeddedServerError, MigrationError, NotReady, SettingsError))
-        if known is None:
+        explained = group.subgroup(known)
+        if explained is None:
             raise
-        raise click.ClickException("\n".join(_texts(known))) from group
+        raise click.ClickException("\n".join(_texts(explained))) from group
     sys.exit(status)
 
 

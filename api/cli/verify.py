@@ -11,7 +11,6 @@ import msgspec
 from api.cli.checkpoint_file import read_checkpoint
 from api.cli.options import data_dir_option, json_option
 from api.cli.output import show_struct
-from api.cli.problems import DatabaseUnavailable
 from api.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -38,14 +37,10 @@ def verify(
     The exit status is 0 if all of the log is what was recorded, else 1.
     """
     from api.cli.local_database import load_settings, owner_database
-    from domain.errors import StoreUnavailable
 
     head = read_checkpoint(checkpoint).head if checkpoint else None
     with owner_database(load_settings(data_dir, database_url)) as url:
-        try:
-            report = asyncio.run(walk(url, head, shown=not as_json))
-        except StoreUnavailable as error:
-            raise DatabaseUnavailable(str(error)) from error
+        report = asyncio.run(walk(url, head, shown=not as_json))
     if as_json:
         show_struct(_Result.of(report))
     else:

@@ -1,17 +1,21 @@
 """What a script sees: one status per outcome, and none of them for our own trouble."""
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from adapters.embedded import own_data_directory
+from adapters.postgres.table_copies import CopiedDatabase
 from api.cli import exits
+from api.cli.backup_files import FORMAT, Manifest, write_manifest
 from api.cli.build_follow import OUTCOMES
 from api.cli.main import cli, main
 from api.cli.problems import read_problem, refusal
 from domain.builds.state import ENDED, Phase
+from domain.event import LogHead
 
 
 def test_every_way_a_build_ends_has_its_own_status() -> None:
@@ -53,6 +57,32 @@ def test_what_is_refused_here_is_never_taken_for_a_failed_build(
         refused = CliRunner().invoke(cli, [*arguments, "--data-dir", str(tmp_path)])
     assert refused.exit_code == exits.REFUSED
     assert said in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["backup", "new"], ["restore", "made"], ["verify"]])
+def test_a_database_that_does_not_answer_is_one_sentence_and_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
+    manifest = Manifest(
+        format=FORMAT,
+        backup_id="b",
+        made_at=datetime(2026, 11, 2, tzinfo=UTC),
+        release="1",
+        database=CopiedDatabase(
+            head=LogHead(position=0, chain=bytes(32)), migrations=(), tables=()
+        ),
+        trees=(),
+        key_sha256="",
+    )
+    (tmp_path / "made").mkdir()
+    write_manifest(tmp_path / "made", manifest)
+    ended = CliRunner().invoke(cli, [*arguments, "--data-dir", str(tmp_path / "data")])
+    assert ended.exit_code == exits.UNAVAILABLE, ended.output
+    assert "PostgreSQL does not answer" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not list((tmp_path / "new").glob("*")), "the same command can be given again"
 
 
 @pytest.mark.parametrize(
