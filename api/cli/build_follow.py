@@ -14,7 +14,8 @@ from api.cli.build_fetch import use_of_image
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
 from api.cli.patience import Patience
-from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
+from api.cli.problems import NotNow, ReadModelBehind, ServiceRefused, ServiceUnreachable
+from domain.builds.events import Step
 from domain.builds.state import ENDED, Phase
 from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
 from projections.answer import Answer
@@ -67,6 +68,33 @@ async def follow_build(
     return OUTCOMES[build.phase]
 
 
+async def follow_part(
+    client: ApiClient,
+    build_id: str,
+    *,
+    step: Step | None,
+    attempt: int | None,
+    stream: str | None = None,
+    offset: int = 0,
+    as_json: bool = False,
+) -> int:
+    """Over one attempt, or one step of it; the exit status for the outcome of that attempt, or 0
+    once the step has succeeded."""
+    followed = await show_log(
+        client,
+        build_id,
+        step=step,
+        attempt=attempt,
+        stream=stream,
+        offset=offset,
+        follow=True,
+        as_json=as_json,
+    )
+    build = await _read(client, build_id, partial(_is_part_over, followed, step))
+    over = _over(build, followed)
+    return 0 if _has_succeeded(step, over) else OUTCOMES[over.phase]
+
+
 async def read_outcome(client: ApiClient, build_id: str) -> BuildDetails:
     return await _read(client, build_id, _has_ended)
 
@@ -80,6 +108,17 @@ def _is_over(followed: int | None, build: BuildDetails) -> bool:
     if build.attempt < (followed or 1):
         return False  # the read model is behind
     return _has_ended(build) or _over(build, followed) is not build.attempts[-1]
+
+
+def _is_part_over(followed: int | None, step: Step | None, build: BuildDetails) -> bool:
+    if build.attempt < (followed or 1):
+        return False  # the read model is behind
+    over = _over(build, followed)
+    return over.phase in ENDED or _has_succeeded(step, over)
+
+
+def _has_succeeded(step: Step | None, attempt: Attempt) -> bool:
+    return any(run.step is step and run.exit_code == 0 for run in attempt.steps)
 
 
 def _over(build: BuildDetails, followed: int | None) -> Attempt:
@@ -113,8 +152,12 @@ async def _read(
         except (ServiceUnreachable, NotNow) as broken:
             await patience.wait(broken)
             continue
-        if wanted(answer.value):
-            return answer.value
+        except ServiceRefused as refused:
+            if not refused.is_unknown_id:
+                raise
+        else:
+            if wanted(answer.value):
+                return answer.value
         await asyncio.sleep(PAUSE_SECONDS)
     raise ReadModelBehind(f"eulermaker build show {build_id}")
 

@@ -7,7 +7,7 @@ import click
 from api.cli import output
 from api.cli.build_details import ended_after, show_build
 from api.cli.build_fetch import fetch_artifacts, read_artifacts
-from api.cli.build_follow import follow_build, interrupted_follow
+from api.cli.build_follow import follow_build, follow_part, interrupted_follow
 from api.cli.build_log import show_log
 from api.cli.build_submit import submit
 from api.cli.client import ApiClient
@@ -86,7 +86,7 @@ async def show(client: ApiClient, *, build: str, as_of: str | None, as_json: boo
 @click.option("--attempt", type=click.IntRange(1), help="The last one unless given.")
 @click.option("--stream", type=click.Choice(["stdout", "stderr"]), help="Only this stream.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="Begin here (bytes, one step).")
-@click.option("--follow", "-f", is_flag=True, help="Until the build ends; exits with its outcome.")
+@click.option("--follow", "-f", is_flag=True, help="Until it ends; exits with its outcome.")
 @client_command
 async def log(
     client: ApiClient,
@@ -101,22 +101,31 @@ async def log(
 ) -> int | None:
     """Print a build's log: stdout to stdout, stderr to stderr."""
     build_id = await find_build(client, build)
-    if follow and step is None and attempt is None:
-        with interrupted_follow(build_id):
+    if not follow:
+        await show_log(
+            client,
+            build_id,
+            step=step,
+            attempt=attempt,
+            stream=stream,
+            offset=offset,
+            as_json=as_json,
+        )
+        return None
+    with interrupted_follow(build_id):
+        if step is None and attempt is None:
             return await follow_build(
                 client, build_id, stream=stream, offset=offset, as_json=as_json
             )
-    await show_log(
-        client,
-        build_id,
-        step=step,
-        attempt=attempt,
-        stream=stream,
-        offset=offset,
-        follow=follow,
-        as_json=as_json,
-    )
-    return None
+        return await follow_part(
+            client,
+            build_id,
+            step=None if step is None else Step(step),
+            attempt=attempt,
+            stream=stream,
+            offset=offset,
+            as_json=as_json,
+        )
 
 
 @build.command("artifacts")

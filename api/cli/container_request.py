@@ -13,7 +13,7 @@ from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
 from api.cli.names import name_after
 from api.cli.patience import Patience
-from api.cli.problems import NotNow, ReadModelBehind, ServiceUnreachable
+from api.cli.problems import NotNow, ReadModelBehind, ServiceRefused, ServiceUnreachable
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from api.cli.wire import Accepted
@@ -141,8 +141,12 @@ async def read_container_outcome(
         except (ServiceUnreachable, NotNow) as broken:
             await patience.wait(broken)
             continue
-        if found.status in wanted:
-            return found
+        except ServiceRefused as refused:
+            if not refused.is_unknown_id:
+                raise
+        else:
+            if found.status in wanted:
+                return found
         await asyncio.sleep(PAUSE_SECONDS)
     raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")
 

@@ -14,6 +14,7 @@ KEY_ADVICE = (
     "Here: set EULERMAKER_KEY to it, or unset it, for the admin key of a service started here."
 )
 REFUSED_STATE = "urn:eulermaker:problem:refused-state"
+UNKNOWN_ID = "urn:eulermaker:problem:unknown-id"
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,11 @@ class ServiceRefused(click.ClickException):
         text = problem.detail or problem.title or f"The service answered {problem.status}."
         super().__init__(terminal_safe(text))
         self.problem = problem
+
+    @property
+    def is_unknown_id(self) -> bool:
+        """Nothing is there of that id; or the read model that would tell is behind."""
+        return self.problem.type == UNKNOWN_ID
 
     def with_advice(self, advice: str) -> "ServiceRefused":
         """What to do about it on this command line, which the service does not know."""
