@@ -126,7 +126,7 @@ class MetricsSettings(Section, frozen=True, kw_only=True):
 
 
 class ClientSettings(Section, frozen=True, kw_only=True):
-    """For the command line: where the service is and which key to show it.
+    """For the command line, by the environment only: where the service is, which key to show it.
 
     Empty means the local service, by the files in its data directory.
     """
@@ -167,7 +167,7 @@ class Settings(Section, frozen=True, kw_only=True):
         named = environment.get("EULERMAKER_CONFIG")
         file = Path(named or Path(directory) / FILE_NAME)
         values = _read_file(file, is_named=bool(named))
-        values.setdefault("data_dir", directory)
+        values["data_dir"] = directory
         variables: dict[tuple[str, str], str] = {}
         for name, section, key, text in _variables(environment):
             _set(values, name, section, key, text)
@@ -207,6 +207,10 @@ ALIASES: dict[str, tuple[str, str]] = {
     "EULERMAKER_KEY": ("client", "key"),
     "EULERMAKER_DATA_DIR": ("", "data_dir"),
 }
+NOT_IN_FILE = {
+    "data_dir": "Use --data-dir or EULERMAKER_DATA_DIR.",
+    "client": "Clients read no file: use EULERMAKER_URL and EULERMAKER_KEY.",
+}
 NOT_OURS = ("EULERMAKER_TEST_", "EULERMAKER_CONFIG")
 """Variables of the test suite, and the one that names the file itself."""
 
@@ -224,6 +228,9 @@ def _read_file(path: Path, *, is_named: bool) -> dict[str, Any]:
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read as TOML: {error}") from error
+    for key, instead in NOT_IN_FILE.items():
+        if key in values:
+            raise SettingsError(f"{path} is wrong: `{key}` has no effect there. {instead}")
     _convert(Settings, values, f"{path} is wrong")
     return values
 

@@ -41,6 +41,8 @@ def test_a_list_is_separated_by_commas() -> None:
         ("[server]\nport = 'many'", "port"),
         ("[nothing]\n", "nothing"),
         ("not toml", "eulermaker.toml"),
+        ("data_dir = '/srv'", "`data_dir` has no effect there. Use --data-dir"),
+        ("[client]\nurl = 'https://a'", "`client` has no effect there. .* EULERMAKER_URL"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
