@@ -89,13 +89,27 @@ def test_whatever_the_router_knows_comes_from_the_table() -> None:
     run(story)
 
 
+def test_a_key_that_is_no_unicode_is_refused_like_any_other() -> None:
+    async def story(service: Service) -> None:
+        reader, writer = await asyncio.open_connection(service.client.host, service.client.port)
+        writer.write(
+            b"GET /v1/builds HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+            b"Authorization: Bearer \xff\r\n\r\n"
+        )
+        async with asyncio.timeout(10):
+            answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 401 ")
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
         ("", "missing"),
         ("Basic eDp5", "malformed"),
         ("Bearer em_nonsense", "malformed"),
-        ("Bearer \udcff", "malformed"),
         (f"Bearer em_stranger_{'0' * 64}", "unknown"),
         (f"Bearer em_key-admin_{'0' * 64}", "wrong-secret"),
     ],
