@@ -18,7 +18,7 @@ from api.workers.lost_steps import LostSteps
 from api.workers.observations import Reporter
 from api.workers.step_observer import StepObserver
 from domain.engines.commands import ObserveEngine, RecordObservationGap
-from domain.errors import ConcurrencyConflict, EngineRefused
+from domain.errors import ConcurrencyConflict, EngineOutcomeUnknown, EngineRefused
 from domain.event import DEFAULT_TENANT
 from domain.ports import (
     Clock,
@@ -185,7 +185,7 @@ class Reconciler(Worker):
     async def _observe_network(self, network: EngineNetwork) -> None:
         try:
             await self._containers.observe_network(network)
-        except EngineRefused as error:
+        except (EngineOutcomeUnknown, EngineRefused) as error:
             log.warning("look again later", network=network.name, reason=str(error))
 
     async def _observe(self, found: Sequence[EngineContainer]) -> None:
@@ -194,7 +194,7 @@ class Reconciler(Worker):
                 continue
             try:
                 await self._observe_one(container)
-            except (ConcurrencyConflict, EngineRefused) as error:
+            except (ConcurrencyConflict, EngineOutcomeUnknown, EngineRefused) as error:
                 log.warning("look again later", container=container.name, reason=str(error))
             except (KeyError, ValueError):  # not as we label: one odd container blinds nobody
                 log.exception("container with labels of another's making", name=container.name)

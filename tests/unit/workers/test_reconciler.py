@@ -12,6 +12,9 @@ from domain.containers import commands as c
 from domain.containers import events as e
 from domain.containers.spec import ContainerSpec
 from domain.engines.events import EngineObserved, ObservationGapRecorded
+from domain.errors import EngineOutcomeUnknown
+from domain.ports import EngineContainer, EngineContainerSpec
+from domain.processes.naming import network_name
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 
@@ -107,6 +110,43 @@ def test_a_container_made_after_its_removal_is_swept() -> None:
         assert at.calls("remove") == [NAME, NAME]
 
     run(body)
+
+
+@pytest.mark.parametrize("refuses", ["remove", "remove_network"])
+def test_a_removal_that_the_engine_is_still_at_holds_up_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, refuses: str
+) -> None:
+    monkeypatch.setattr("api.workers.reconciler.FULL_LOOK_SECONDS", 0.01)
+    tries: list[str] = []
+
+    async def still_at_it(name: str, **_: bool) -> None:
+        tries.append(name)
+        raise EngineOutcomeUnknown(f"The engine is still removing {name}")
+
+    async def body(at: Installation) -> None:
+        async with at.at_work(at.process_manager, at.executor):
+            await _running(at)
+            (container,) = (await at.engine.list({})).containers
+            await at.send(c.RemoveContainer(container_id="a", force=True))
+            await at.recorded(STREAM, e.ContainerRemoved)
+            await _make_again(at, container)
+            await at.send(c.RequestContainer(container_id="b", spec=SPEC))
+            await at.recorded("container-b", e.ContainerStarted)
+        monkeypatch.setattr(at.engine, refuses, still_at_it)
+        async with at.at_work(at.reconciler):
+            await until(lambda: len(tries) > 2)
+            assert len(at.calls("events")) == 1  # it did not begin anew
+            at.engine.end("em-b-1", 3)
+            await at.recorded("container-b", e.ContainerExited)
+
+    run(body)
+
+
+async def _make_again(at: Installation, removed: EngineContainer) -> None:
+    """A call that comes too late."""
+    labels = removed.labels
+    await at.engine.create(EngineContainerSpec(name=NAME, image="alpine:3", labels=labels))
+    await at.engine.ensure_network(network_name("a"), labels=labels)
 
 
 def test_a_container_that_was_renamed_in_the_engine_has_disappeared_for_us() -> None:
