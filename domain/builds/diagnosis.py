@@ -47,10 +47,10 @@ _EPILOGUE = re.compile(
     rf"{_RPM_SAYS.pattern}|^\s+Bad exit status from |^compilation terminated|^\s*$"
 )
 _SIGNALLED = 128
-_KILLED = frozenset({137, 143})  # by SIGKILL, by SIGTERM
+_SIGKILLED, _SIGTERMED = 137, 143
 _UNSEEN = 255
 """What an engine says that was away at the end (containerd: UnknownExitStatus). rpm ends with 254
-at most, whatever its scriptlets do; a RUN of an image may say it of itself."""
+at most, whatever its scriptlets do."""
 _OURS = frozenset({Step.TOOLCHAIN, Step.PREPARE})
 _CONNECTED = _OURS | {Step.IMAGE}
 
@@ -73,23 +73,17 @@ def diagnose(
     step: Step, exit_code: int, log: StepLog, *, out_of_memory: bool, memory_bytes: int
 ) -> Diagnosis:
     lines = (*log.errors, *log.tail)
+    memory = f"its {memory_bytes // (1024 * 1024)} MiB of memory"
     if out_of_memory:
-        limit = memory_bytes // (1024 * 1024)
         return Diagnosis(
             user_fault=True,
-            reason=f"{step} needed more than its {limit} MiB of memory. Raise limits.memory_bytes.",
+            reason=f"{step} needed more than {memory}. Raise limits.memory_bytes.",
         )
-    if exit_code in _KILLED:
-        return Diagnosis(
-            user_fault=False, retryable=True, reason=f"{step} was killed by somebody outside."
-        )
-    if exit_code == _UNSEEN and step is not Step.IMAGE:
-        return Diagnosis(
-            user_fault=False,
-            retryable=True,
-            reason=f"The engine was away when {step} ended, and does not know how it ended.",
-        )
-    if step is Step.IMAGE and (found := _base_image_failure(log)):
+    if step is Step.IMAGE:
+        found = _killed_command(exit_code, log, memory) or _base_image_failure(log)
+    else:
+        found = _outside_failure(step, exit_code)
+    if found:
         return found
     broken = _system_fault(step, log)
     unresolved = () if broken or step is Step.TOOLCHAIN else unresolved_requirements(lines)
@@ -109,10 +103,36 @@ def diagnose(
     return _package_failure(step, exit_code, log)
 
 
+def _outside_failure(step: Step, exit_code: int) -> Diagnosis | None:
+    """By exit codes that no command of ours gives itself; a RUN of an image may give itself any."""
+    if exit_code in {_SIGKILLED, _SIGTERMED}:
+        reason = f"{step} was killed by somebody outside."
+    elif exit_code == _UNSEEN:
+        reason = f"The engine was away when {step} ended, and does not know how it ended."
+    else:
+        return None
+    return Diagnosis(user_fault=False, retryable=True, reason=reason)
+
+
+def _killed_command(exit_code: int, log: StepLog, memory: str) -> Diagnosis | None:
+    """Of an image: its steps are gone before anybody can ask the engine what killed one."""
+    if exit_code != _SIGKILLED:
+        return None
+    return Diagnosis(
+        user_fault=True,
+        reason=f"{_last_word(log)}. It probably needed more than {memory}:"
+        " raise limits.memory_bytes.",
+    )
+
+
+def _last_word(log: StepLog) -> str:
+    return next(reversed(log.tail), "").strip().removeprefix("error: ").rstrip(".")
+
+
 def _base_image_failure(log: StepLog) -> Diagnosis | None:
     """By the engine's own last word: what a RUN prints of its network is no matter of FROM."""
     last = next(reversed(log.tail), "").strip()
-    said = last.removeprefix("error: ").rstrip(".")
+    said = _last_word(log)
     named = (match[1] for line in reversed(log.tail) if (match := _IMAGE_OF_STEP.search(line)))
     image = f"Image {next(named, 'of FROM')}"
     if _REGISTRY_AWAY.search(last):

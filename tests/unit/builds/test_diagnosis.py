@@ -218,6 +218,15 @@ def test_a_command_of_an_image_that_ends_with_255_is_the_users_fault() -> None:
     assert found.user_fault
 
 
+@pytest.mark.parametrize("exit_code", [137, 143])
+def test_a_command_of_an_image_that_dies_of_a_signal_is_the_users_fault(exit_code: int) -> None:
+    said = f"The command '/bin/sh -c python3 big.py' returned a non-zero code: {exit_code}"
+    found = diagnosed(Step.IMAGE, f"error: {said}\n", exit_code=exit_code)
+    assert (found.user_fault, found.retryable) == (True, False)
+    assert said in found.reason
+    assert ("more than its 1024 MiB of memory" in found.reason) == (exit_code == 137)
+
+
 def test_too_little_memory_says_which_limit_to_raise() -> None:
     found = diagnosed(Step.RPMBUILD, "", exit_code=137, out_of_memory=True)
     assert found.user_fault
