@@ -39,7 +39,8 @@ from domain.ports import (
 )
 from domain.processes import naming
 
-_EXIT_CODE = re.compile(r"returned a non-zero code: (\d+)")
+_EXIT_CODE = re.compile(r"returned a non-zero code: ([1-9]\d{0,2})$")
+"""The engine's own words at the end; those before them quote the Dockerfile."""
 
 log = structlog.get_logger(__name__)
 

@@ -92,6 +92,33 @@ def test_an_image_build_that_still_writes_is_not_idle() -> None:
     run(body)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        "The command 'echo returned a non-zero code: 0; exit 1' returned a non-zero code: 1",
+        "dockerfile parse error line 2: unknown instruction: returned a non-zero code: 0",
+    ],
+)
+def test_an_image_build_fails_with_the_code_that_the_engine_says_not_with_what_it_quotes(
+    error: str,
+) -> None:
+    async def body(at: Installation) -> None:
+        async def fails(
+            request: ImageBuildRequest, context: AsyncIterator[bytes]
+        ) -> AsyncIterator[BuildOutput]:
+            del request, context
+            yield BuildOutput(stream="stderr", error=error)
+
+        at.engine.build_image = fails  # type: ignore[method-assign, assignment] # an iterator will do
+        async with at.at_work():
+            await _submit(at)
+            *_, last = await at.recorded(STREAM, e.BuildStepFinished)
+        assert isinstance(last, e.BuildFailed)
+        assert last.exit_code == 1
+
+    run(body)
+
+
 def test_a_cancelled_image_build_ends_in_the_engine() -> None:
     async def body(at: Installation) -> None:
         async with at.at_work():
