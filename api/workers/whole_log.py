@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import structlog
 
-from domain.errors import ContainerNotFound, EngineOutcomeUnknown, LogIncomplete
+from domain.errors import ContainerNotFound, EngineConflict, EngineOutcomeUnknown, LogIncomplete
 from domain.ports import ContainerEngine, LogFrame
 
 LIVE = frozenset({"running", "paused", "restarting"})
@@ -45,12 +45,12 @@ class WholeLog:
         """After a stream that hangs or may have been cut, the log is read as it stands.
 
         Docker Engine 20.10 may end the stream of a reader who has not caught up when the container
-        ends, as if that were all.
+        ends, as if that were all; and it gives no log of a container that it is about to remove.
 
         Raises EngineOutcomeUnknown where the stream ended first: follow it again.
-        Raises LogIncomplete where the engine gives no more.
+        Raises LogIncomplete where the engine gives no more, though there may be more.
         """
-        size = 0
+        size, caught_up = 0, False
         for follow in (True, False):
             can_be_cut = follow and not self._container_ended
             try:
@@ -60,14 +60,17 @@ class WholeLog:
                         yield frame
             except TimeoutError:
                 log.warning("log hangs", container=self._name, follow=follow, size=size)
-            except ContainerNotFound as error:
-                raise LogIncomplete(self._name) from error
+                caught_up = False
+            except (ContainerNotFound, EngineConflict):  # it is gone or going: nobody reads it now
+                break
             else:
-                is_there = await self._is_there_and_ended()
-                is_whole = self._caught_up and size > SMALL_BYTES
-                if is_whole or not (is_there and can_be_cut):
+                is_there, caught_up = await self._is_there_and_ended(), self._caught_up
+                if not can_be_cut or (caught_up and size > SMALL_BYTES):
                     return
-        raise LogIncomplete(self._name)
+                if not is_there:
+                    break
+        if not caught_up:
+            raise LogIncomplete(self._name)
 
     async def _beyond(
         self, offset: int, frames: AsyncGenerator[LogFrame]

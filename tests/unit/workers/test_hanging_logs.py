@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 
 import pytest
 
@@ -11,6 +12,7 @@ from domain.builds import events as e
 from domain.builds import recipe
 from domain.builds.commands import SubmitBuild
 from domain.builds.spec import BuildSpec, RpmSource, SourceFile
+from domain.errors import ContainerNotFound, EngineConflict, EngineRefused, LogIncomplete
 from domain.event import DEFAULT_TENANT
 from domain.ports import LogFrame
 from tests.support.installation import Installation, run
@@ -125,6 +127,37 @@ def test_a_log_that_may_have_been_cut_is_read_again_as_it_stands() -> None:
             at.engine.logs = cut  # type: ignore[method-assign, assignment]
             pieces = [frame.data async for frame in WholeLog(at.engine, NAME).frames()]
         assert b"".join(pieces) == WHOLE
+
+    run(body)
+
+
+@pytest.mark.parametrize("refusal", [None, ContainerNotFound(NAME), EngineConflict("removing")])
+@pytest.mark.parametrize("pauses_before_the_end", [True, False])
+def test_a_log_that_cannot_be_read_again_is_whole_only_if_there_was_a_pause_right_before_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+    pauses_before_the_end: bool,  # noqa: FBT001 - a case
+    refusal: EngineRefused | None,
+) -> None:
+    monkeypatch.setattr("api.workers.whole_log.PAUSE_SECONDS", 0.01)
+
+    async def body(at: Installation) -> None:
+        async def removed_meanwhile(name: str, *, follow: bool) -> AsyncIterator[LogFrame]:
+            if refusal and not follow:
+                raise refusal
+            yield SAID[0]
+            if pauses_before_the_end:
+                await asyncio.sleep(0.2)
+            if refusal:
+                at.engine.end(name, 0)
+            else:
+                at.engine.disappear(name)
+
+        async with at.at_work():
+            await _a_build_whose_log_hangs(at)
+        at.engine.logs = removed_meanwhile  # type: ignore[method-assign, assignment]
+        lacks_its_end = pytest.raises(LogIncomplete)
+        with nullcontext() if pauses_before_the_end else lacks_its_end:
+            assert [frame async for frame in WholeLog(at.engine, NAME).frames()] == [SAID[0]]
 
     run(body)
 
