@@ -181,7 +181,8 @@ class ContainerObserver:
         if ended is None or ended.started_at != begun.started_at or ended.finished_at is None:
             return
         await self._report_exit(ended)
-        await follower.mark_complete(ended.finished_at)
+        if follower.has_end:
+            await follower.mark_complete(ended.finished_at)
 
     def _tell(self, name: str, ended: asyncio.Task[None]) -> None:
         """One that broke off is begun anew at the next look at everything, not at once."""

@@ -18,7 +18,7 @@ from api.workers.loops import backoff
 from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
 from domain.errors import LogIncomplete, StoreUnavailable
-from domain.ports import LogChunk, LogFrame, LogStore, LogStreamName
+from domain.ports import LogChunk, LogEnd, LogFrame, LogStore, LogStreamName
 
 CHUNK_BYTES = 1024 * 1024
 FLUSH_SECONDS = 0.1
@@ -38,6 +38,7 @@ class LogFollower:
     """Follows one log to its end.
 
     last_output: for idle timeouts (loop time). reached_limit: more was written than is kept.
+    has_end: nothing that was written is missing but what is beyond the limit.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class LogFollower:
         self._subject = subject
         self._limits = limits
         self._summary = LogSummary()
-        self.reached_limit = False
+        self.reached_limit = self.has_end = False
         self.last_output = asyncio.get_running_loop().time()
 
     async def follow(self, frames: AsyncGenerator[LogFrame], *, close: bool = True) -> StepLog:
@@ -63,7 +64,7 @@ class LogFollower:
         close: nothing will follow, so tell those who wait for more. At the limit nothing ever does.
         """
         known = await self._logs.end(self._tenant, self._subject)
-        self._summary, self.reached_limit = LogSummary(), False
+        self._summary, self.reached_limit, self.has_end = LogSummary(), False, False
         writer = ChunkWriter(self._append, sequence=known.next_sequence, offset=known.next_offset)
         skip_until = sys.maxsize if known.closed else known.next_offset  # it takes no more
         try:
@@ -80,6 +81,8 @@ class LogFollower:
                         break
         except LogIncomplete:
             self._summary.truncated = True
+        else:
+            self.has_end = True
         await writer.flush()
         if (close or self.reached_limit) and not known.closed:
             await self._logs.close(self._tenant, self._subject)
@@ -92,7 +95,14 @@ class LogFollower:
             await asyncio.sleep(left)
 
     async def close(self) -> None:
-        """For a log that was followed without closing it: now nothing will follow."""
+        """For a log that was followed without closing it: now nothing will follow.
+
+        A last line says so if its end may be missing. Not before: a log that is read again skips
+        as many bytes as are stored.
+        """
+        end = await self._logs.end(self._tenant, self._subject)
+        if not self.has_end and not end.closed:
+            await self._append([_note_of_missing_end(end)])
         await self._logs.close(self._tenant, self._subject)
 
     async def mark_complete(self, until: datetime) -> None:
@@ -123,6 +133,15 @@ class LogFollower:
                 await asyncio.sleep(backoff(failures))
             else:
                 return
+
+
+def _note_of_missing_end(end: LogEnd) -> LogChunk:
+    return LogChunk(
+        sequence=end.next_sequence,
+        stream="stderr",
+        offset=end.next_offset,
+        data=b"\n[The end of this log may be missing.]\n",
+    )
 
 
 async def _batched(frames: AsyncGenerator[LogFrame]) -> AsyncGenerator[LogFrame | None]:
