@@ -44,6 +44,7 @@ class EngineBinding:
         )  # fmt: skip
         self._foreign: ForeignEngine | None = None
         self._certain_until = 0.0
+        self._heard_at = 0.0
         self._failed_at = 0.0
         self._asking = asyncio.Lock()
 
@@ -52,7 +53,7 @@ class EngineBinding:
 
         Raises ForeignEngine, EngineUnavailable, StoreUnavailable.
         """
-        self._certain_until = 0.0
+        self._doubt()
         asked_at = asyncio.get_running_loop().time()
         identity = await self._identity()
         binding = await self._meet(identity)
@@ -64,6 +65,7 @@ class EngineBinding:
         if foreign is not None:
             raise foreign
         self._certain_until = asked_at + CERTAIN_SECONDS
+        self._heard_at = asyncio.get_running_loop().time()
         return identity
 
     async def settle(self) -> None:
@@ -85,22 +87,28 @@ class EngineBinding:
         try:
             yield
         except (EngineUnavailable, EngineOutcomeUnknown):
-            self._certain_until = 0.0
+            self._doubt()
             raise
 
     async def _be_certain(self) -> None:
-        """Of many calls at once one asks, and all take its answer, or that there was none."""
+        """Of many calls at once one asks, and all take its answer, or that there was none.
+
+        One that came while it was asked is as sure as the one that asked, however late it answers.
+        """
         loop = asyncio.get_running_loop()
         came_at = loop.time()
         if came_at < self._certain_until:
             return
         async with self._asking:
-            if loop.time() < self._certain_until:
+            if self._heard_at > came_at or loop.time() < self._certain_until:
                 return
             if self._failed_at > came_at:
                 self.refuse_foreign()
                 raise EngineUnavailable("The engine did not say who it is")
             await self.verify()
+
+    def _doubt(self) -> None:
+        self._certain_until = self._heard_at = 0.0
 
     async def _identity(self) -> EngineIdentity:
         try:

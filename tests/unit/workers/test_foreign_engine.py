@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from adapters.memory.container_engine import InMemoryContainerEngine, Program
@@ -47,6 +48,16 @@ def _exchange(at: Installation) -> InMemoryContainerEngine:
     at.engine.engine_id = "other"
     at.wire()
     return before
+
+
+def _guarded(at: Installation) -> GuardedEngine:
+    binding = EngineBinding(
+        engine=at.engine,
+        handler=at.handler,
+        reporter=Reporter(at.handler, at.clock),
+        registry=CollectorRegistry(),
+    )
+    return GuardedEngine(at.engine, binding.call)
 
 
 def test_the_first_engine_is_bound() -> None:
@@ -213,13 +224,7 @@ def test_many_calls_ask_an_engine_that_does_not_answer_but_once() -> None:
             raise EngineOutcomeUnknown("no answer")
 
         at.engine.identity = hang
-        binding = EngineBinding(
-            engine=at.engine,
-            handler=at.handler,
-            reporter=Reporter(at.handler, at.clock),
-            registry=CollectorRegistry(),
-        )
-        engine = GuardedEngine(at.engine, binding.call)
+        engine = _guarded(at)
         calls = [asyncio.create_task(engine.inspect(NAME)) for _ in range(ROUNDS)]
         await until(lambda: asked == 1)
         answers.set()
@@ -227,5 +232,34 @@ def test_many_calls_ask_an_engine_that_does_not_answer_but_once() -> None:
         assert {type(error) for error in found} == {EngineUnavailable}
         assert asked == 1
         assert at.calls("inspect") == []
+
+    run(body)
+
+
+@pytest.mark.parametrize("first_goes_wrong", [False, True])
+def test_many_calls_take_one_answer_however_late_it_comes_unless_a_call_went_wrong_since(
+    monkeypatch: pytest.MonkeyPatch,
+    first_goes_wrong: bool,  # noqa: FBT001 - a case
+) -> None:
+    monkeypatch.setattr("api.workers.engine_binding.CERTAIN_SECONDS", 0.0)
+
+    async def body(at: Installation) -> None:
+        answers, really = asyncio.Event(), at.engine.identity
+
+        async def late() -> EngineIdentity:
+            identity = await really()
+            await answers.wait()
+            return identity
+
+        at.engine.identity = late
+        if first_goes_wrong:
+            at.engine.fail_next("inspect", EngineUnavailable("away"))
+        engine = _guarded(at)
+        calls = [asyncio.create_task(engine.inspect(NAME)) for _ in range(ROUNDS)]
+        await until(lambda: len(at.calls("identity")) == 1)
+        answers.set()
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert len(at.calls("inspect")) == ROUNDS
+        assert len(at.calls("identity")) == (2 if first_goes_wrong else 1)
 
     run(body)
