@@ -71,6 +71,7 @@ def workers(
         followers=followers,
         running=PostgresRunningBuilds(parts.pool),
         clock=parts.clock,
+        installation=installed_as,
     )
     effects = PostgresEffectStore(parts.pool)
     executor = Executor(

@@ -105,9 +105,7 @@ class ContainerObserver:
 
     async def observe_network(self, network: EngineNetwork) -> None:
         """A killed engine may bring back what it had removed; a late call may make it again."""
-        prefix, _, container_id = network.labels.get(naming.AGGREGATE, "").partition("-")
-        if prefix != CONTAINERS.prefix:
-            return
+        container_id = network.labels[naming.AGGREGATE].partition("-")[2]
         loaded = await self._handler.load(CONTAINERS, network.labels[naming.TENANT], container_id)
         state = loaded.state
         if isinstance(state, Container) and state.status is Status.REMOVED:

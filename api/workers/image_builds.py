@@ -72,6 +72,7 @@ class ImageBuildRunner:
         followers: FollowerFactory,
         running: RunningBuilds,
         clock: Clock,
+        installation: str,
     ) -> None:
         self._engine = engine
         self._blobs = blobs
@@ -79,6 +80,7 @@ class ImageBuildRunner:
         self._followers = followers
         self._running = running
         self._clock = clock
+        self._installation = installation
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._written: dict[tuple[str, int], RunningBuild] = {}
 
@@ -148,7 +150,9 @@ class ImageBuildRunner:
             network=naming.image_network(running.build_id, running.attempt),
             cache=source.cache,
         )
-        await self._engine.ensure_network(request.network, labels=request.labels)
+        await self._engine.ensure_network(
+            request.network, labels={naming.INSTALLATION: self._installation, **request.labels}
+        )
         outcome = BuildOutcome()
         subject = naming.step_log(running.build_id, running.attempt, Step.IMAGE, 1)
         context = self._blobs.read(running.tenant, source.context.digest)

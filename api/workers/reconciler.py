@@ -183,8 +183,12 @@ class Reconciler(Worker):
         self._unseen = names
 
     async def _observe_network(self, network: EngineNetwork) -> None:
+        aggregate = network.labels.get(naming.AGGREGATE, "")
         try:
-            await self._containers.observe_network(network)
+            if aggregate.startswith("build-"):
+                await self._steps.observe_network(network)
+            elif aggregate.startswith("container-"):
+                await self._containers.observe_network(network)
         except (EngineOutcomeUnknown, EngineRefused) as error:
             log.warning("look again later", network=network.name, reason=str(error))
 

@@ -18,7 +18,7 @@ from domain.builds.diagnosis import wrote_too_much
 from domain.builds.events import Step, StepLog
 from domain.builds.state import Build
 from domain.errors import DomainError
-from domain.ports import ContainerEngine, EngineContainer
+from domain.ports import ContainerEngine, EngineContainer, EngineNetwork
 from domain.processes import naming
 
 SWEEP_AFTER_SECONDS = 10.0
@@ -111,6 +111,16 @@ class StepObserver:
             await self._report_end(container, build, following)
         else:
             await self._end_if_idle(container, build, following)
+
+    async def observe_network(self, network: EngineNetwork) -> None:
+        """Of an image build. The engine may have made it when the build had been swept."""
+        build_id = network.labels[naming.AGGREGATE].partition("-")[2]
+        loaded = await self._handler.load(BUILDS, network.labels[naming.TENANT], build_id)
+        build = loaded.state
+        if not isinstance(build, Build):
+            return
+        if build.ended or network.name != naming.image_network(build_id, build.attempt):
+            await self._engine.remove_network(network.name)
 
     def forget_all_but(self, names: AbstractSet[str]) -> None:
         """Of containers that the engine no longer has nothing is left to follow or to sweep."""

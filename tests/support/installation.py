@@ -140,6 +140,7 @@ class Installation:
             followers=self._follower,
             running=self.running_builds,
             clock=self.clock,
+            installation=INSTALLATION,
         )
         self.process_manager = self.a_process_manager()
         self.executor = Executor(

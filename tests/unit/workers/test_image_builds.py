@@ -13,6 +13,7 @@ from domain.builds.spec import BuildSpec, ImageSource, SourceFile
 from domain.errors import ConcurrencyConflict, DomainError, EngineConflict, StoreUnavailable
 from domain.event import DEFAULT_TENANT, Append, Receipt
 from domain.ports import BuildOutput, ImageBuildRequest, LogFrame
+from domain.processes.naming import image_network
 from tests.support.installation import Installation, names, run
 from tests.support.waiting import until
 
@@ -153,6 +154,39 @@ def test_no_attempt_leaves_its_network_behind_though_its_own_sweep_was_supersede
             at.engine.remove_network = really_remove  # type: ignore[method-assign]
             await until(at.effects.is_empty)
         assert at.engine.networks == {}
+
+    run(body)
+
+
+def test_a_network_that_the_engine_makes_after_its_build_was_swept_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.reconciler.FULL_LOOK_SECONDS", 0.05)
+
+    async def body(at: Installation) -> None:
+        asked: dict[str, dict[str, str]] = {}
+
+        async def slow(name: str, *, labels: dict[str, str], hosts: int) -> None:
+            del hosts
+            asked[name] = labels
+            await asyncio.Event().wait()
+
+        really_ensure = at.engine.ensure_network
+        at.engine.ensure_network = slow  # type: ignore[method-assign, assignment]
+        async with at.at_work():
+            await _submit(at)
+            await until(lambda: asked != {})
+            await at.send(CancelBuild(build_id="b"))
+            await until(lambda: at.calls("remove_network") != [])
+            at.engine.networks.update(asked)
+            await until(lambda: at.engine.networks == {})
+            at.engine.ensure_network = really_ensure  # type: ignore[method-assign]
+            at.engine.image_program = HANGS
+            await at.send(RetryBuild(build_id="b"))
+            await until(lambda: at.engine.images.under_way != [])
+            at.engine.networks.update(asked)
+            await until(lambda: asked.keys().isdisjoint(at.engine.networks))
+            assert list(at.engine.networks) == [image_network("b", 2)]
 
     run(body)
 
