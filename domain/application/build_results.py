@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.application.build_roots import PARENT
 from domain.application.build_steps import BuildSettings
 from domain.application.tar_stream import (
     SHOWN_CHARACTERS,
@@ -25,6 +26,7 @@ from domain.processes import naming
 MAX_ARTIFACTS = 10_000
 MAX_OTHERS = 1_000  # that are left beside the packages, in each folder
 FOLDERS: dict[str, Literal["rpm", "srpm"]] = {"RPMS": "rpm", "SRPMS": "srpm"}
+UNKNOWN = "unknown"
 
 
 class UnusableArtifacts(Exception):
@@ -119,15 +121,19 @@ class BuildResults:
     async def _write_recipe(
         self, tenant: str, build: Build, requirements: Requirements
     ) -> Artifact:
-        base = await self._engine.find_image(build.base_image)
         text = recipe.dockerfile(
             build.spec,
             base_image=build.base_image,
-            base_image_id=base.image_id if base else "unknown",
+            base_image_id=await self._base_image_id(build),
             requirements=requirements,
         ).encode()
         stat = await self._blobs.put(tenant, _once(text), limit_bytes=len(text))
         return Artifact(name="Dockerfile", kind="dockerfile", digest=stat.digest, size=stat.size)
+
+    async def _base_image_id(self, build: Build) -> str:
+        """As the toolchain tells it: the tag may name another image by now."""
+        toolchain = build.toolchain and await self._engine.find_image(build.toolchain.image_id)
+        return toolchain.labels.get(PARENT, UNKNOWN) if toolchain else UNKNOWN
 
 
 async def _packages(reader: TarReader, folder: str) -> AsyncIterator[str]:

@@ -8,12 +8,13 @@ from domain.builds import commands as c
 from domain.builds import recipe
 from domain.builds.events import Step
 from domain.builds.state import Build, RootImage
-from domain.errors import EngineRefused, ImageNotFound
+from domain.errors import ContainerNotFound, EngineRefused, ImageNotFound
 from domain.ports import ClaimedEffect, ContainerEngine, EngineContainerSpec, EngineImage
 from domain.processes import effects as f
 from domain.processes import naming
 
 PACKAGES = f"{naming.PREFIX}packages-sha256"
+PARENT = f"{naming.PREFIX}parent-image"
 MANY_BUILDS = 1_000  # may fetch packages at the same time
 
 
@@ -30,7 +31,7 @@ class BuildRoots:
         if effect.step is Step.PREPARE and not _missing(build):
             return self._prepared(effect, parent, build.toolchain)
         key = self._key(effect.step, parent, build)
-        image = await self._engine.find_image(recipe.root_tag(effect.step, key))
+        image = await self._made_before(recipe.root_tag(effect.step, key), parent)
         if image is not None:
             return self._prepared(effect, image, _root_image(effect.step, key, image))
         script = recipe.toolchain_script()
@@ -68,6 +69,11 @@ class BuildRoots:
         found = await self._engine.find_image(build.base_image)
         return found or await self._engine.pull(build.base_image)
 
+    async def _made_before(self, tag: str, parent: EngineImage) -> EngineImage | None:
+        """One that does not say that it was made from this parent is made anew."""
+        image = await self._engine.find_image(tag)
+        return image if image and image.labels.get(PARENT) == parent.image_id else None
+
     def _key(self, step: Step, parent: EngineImage, build: Build) -> str:
         return recipe.root_key(
             step,
@@ -97,16 +103,31 @@ class BuildRoots:
     async def commit(
         self, claimed: ClaimedEffect, effect: f.CommitRoot, build: Build
     ) -> c.RecordBuildRootPrepared:
-        key = self._key(effect.step, await self._parent(effect.step, build), build)
+        name = naming.step_name(build.build_id, effect.attempt, effect.step, effect.round)
+        parent = await self._parent_of(name)
+        key = self._key(effect.step, parent, build)
         tag = recipe.root_tag(effect.step, key)
-        image = await self._engine.find_image(tag)
+        image = await self._made_before(tag, parent)
         if image is None:
-            name = naming.step_name(build.build_id, effect.attempt, effect.step, effect.round)
             files = await read_small_files(self._engine.get_files(name, recipe.PACKAGES_FILE))
             packages = hashlib.sha256(b"".join(files.values())).hexdigest()
-            labels = {PACKAGES: packages, naming.EFFECT: claimed.effect_id}
+            labels = {
+                naming.EFFECT: claimed.effect_id,
+                PACKAGES: packages,
+                PARENT: parent.image_id,
+            }
             image = await self._engine.commit(name, tag=tag, labels=labels)
         return self._prepared(effect, image, _root_image(effect.step, key, image))
+
+    async def _parent_of(self, name: str) -> EngineImage:
+        """What a step's container was made from: a tag may name another image by now."""
+        container = await self._engine.inspect(name)
+        if container is None:
+            raise ContainerNotFound(name)
+        image = await self._engine.find_image(container.image_id)
+        if image is None:
+            raise ImageNotFound(container.image_id, "somebody removed it")
+        return image
 
 
 def _root_image(step: Step, key: str, image: EngineImage) -> RootImage:

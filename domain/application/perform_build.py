@@ -162,10 +162,10 @@ def _overtaken(effect: f.BuildEffects, build: Build) -> bool:
 def _base_image_missing(
     effect: f.BuildEffects, build: Build, error: ImageNotFound
 ) -> c.BuildReport:
-    """Whose fault depends on who chose the image. Our own can be made again."""
-    if build.toolchain is not None or build.spec.base_image is None:
-        made_by_us = build.toolchain is not None
-        return _errored(effect, build, str(error), retryable=made_by_us)
+    """Whose fault depends on who chose the image. One that was here already can be had again."""
+    was_here = build.toolchain is not None or isinstance(effect, f.CommitRoot)
+    if was_here or build.spec.base_image is None:
+        return _errored(effect, build, str(error), retryable=was_here)
     return c.RecordBuildRefused(
         build_id=effect.build_id,
         attempt=effect.attempt,
