@@ -73,12 +73,6 @@ class Containers:
         await self._settle(name, reply, done={"exited", "created"})
         return await self._present(name)
 
-    async def restart(self, name: str, *, grace_seconds: int) -> EngineContainer:
-        bound = grace_seconds + START_SECONDS
-        reply = await self._post(name, "/restart", {"t": str(grace_seconds)}, timeout_seconds=bound)
-        await self._settle(name, reply, done=set())
-        return await self._present(name)
-
     async def pause(self, name: str) -> None:
         await self._settle(name, await self._post(name, "/pause"), done={"paused"})
 
@@ -177,7 +171,7 @@ class Containers:
         if reply.ok:
             return
         found = await self._present(name)
-        if _LOST_NETWORK.search(reply.message):  # of restart a failure, of start a refusal
+        if _LOST_NETWORK.search(reply.message):
             raise NetworkNotFound(reply.message)
         undecided = reply.status == HTTPStatus.CONFLICT or reply.status >= _FAILURES
         if not (undecided and found.status in done):

@@ -116,9 +116,6 @@ class DockerEngine:
     async def stop(self, name: str, *, grace_seconds: int) -> EngineContainer:
         return await self._containers.stop(name, grace_seconds=grace_seconds)
 
-    async def restart(self, name: str, *, grace_seconds: int) -> EngineContainer:
-        return await self._containers.restart(name, grace_seconds=grace_seconds)
-
     async def pause(self, name: str) -> None:
         await self._containers.pause(name)
 

@@ -122,16 +122,11 @@ class InMemoryContainerEngine:
 
     async def stop(self, name: str, *, grace_seconds: int) -> EngineContainer:  # noqa: ARG002
         with self._call("stop", name):
-            self._stop(name)
-            return self._known(name).seen
-
-    async def restart(self, name: str, *, grace_seconds: int) -> EngineContainer:  # noqa: ARG002
-        with self._call("restart", name):
-            self._stop(name)
-            self._check_network(self._known(name))
-            self._known(name).start()
-            self._tell(name, "restart")
-            return self._known(name).seen
+            container = self._known(name)
+            if container.is_active:
+                container.stop()
+                self._tell(name, "die")
+            return container.seen
 
     async def pause(self, name: str) -> None:
         with self._call("pause", name):
@@ -304,12 +299,6 @@ class InMemoryContainerEngine:
         self._containers[spec.name] = container
         self._tell(spec.name, "create")
         return container
-
-    def _stop(self, name: str) -> None:
-        container = self._known(name)
-        if container.is_active:
-            container.stop()
-            self._tell(name, "die")
 
     def _tell(self, name: str, action: str) -> None:
         seen = self._known(name).seen

@@ -46,10 +46,6 @@ class GuardedEngine:
         async with self._admit():
             return await self._engine.stop(name, grace_seconds=grace_seconds)
 
-    async def restart(self, name: str, *, grace_seconds: int) -> EngineContainer:
-        async with self._admit():
-            return await self._engine.restart(name, grace_seconds=grace_seconds)
-
     async def pause(self, name: str) -> None:
         async with self._admit():
             await self._engine.pause(name)

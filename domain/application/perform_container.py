@@ -1,8 +1,6 @@
 """Carries out the effects of containers: the calls to the engine, and what to report of them."""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import partial
 
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
@@ -27,6 +25,7 @@ from domain.ports import (
 from domain.processes import effects as f
 from domain.processes import naming
 
+Starting = f.StartEngineContainer | f.RestartEngineContainer
 ENDED = frozenset({"exited", "dead"})
 INTERRUPTED = "A later command interrupted it before its answer came."
 
@@ -107,13 +106,9 @@ class ContainerPerformer:
         """Of a call that may have been made. None: by all that can be seen, nothing."""
         cid, intent = effect.container_id, effect.intent
         name = naming.container_name(cid, effect.generation)
-        if isinstance(effect, f.StartEngineContainer | f.RestartEngineContainer):
+        if isinstance(effect, Starting):
             at = await self._started_since(claimed, name, cid)
-            if at is None:
-                return None
-            if isinstance(effect, f.StartEngineContainer):
-                return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
-            return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
+            return None if at is None else _started(effect, at)
         found = await self._engine.inspect(name)
         status = "" if found is None else found.status
         match effect:
@@ -138,14 +133,10 @@ class ContainerPerformer:
         match effect:
             case f.CreateEngineContainer(spec=spec):
                 return await self._create(claimed, effect, name, spec)
-            case f.StartEngineContainer():
-                at = await self._start(claimed, name, cid)
-                return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
+            case f.StartEngineContainer() | f.RestartEngineContainer():
+                return _started(effect, await self._start(claimed, effect, name))
             case f.StopEngineContainer(grace_seconds=grace):
                 return _stopped(effect, await self._engine.stop(name, grace_seconds=grace))
-            case f.RestartEngineContainer(grace_seconds=grace):
-                at = await self._restart(claimed, name, cid, grace)
-                return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
             case f.PauseEngineContainer():
                 await self._engine.pause(name)
                 return c.RecordContainerPaused(container_id=cid, intent=intent)
@@ -199,23 +190,16 @@ class ContainerPerformer:
             naming.SPEC: naming.fingerprint(effect.spec),
         }
 
-    async def _start(self, claimed: ClaimedEffect, name: str, container_id: str) -> datetime:
+    async def _start(self, claimed: ClaimedEffect, effect: Starting, name: str) -> datetime:
+        """A restart is two calls, so that a later stop or kill can come between them."""
         if claimed.attempt > 1:
-            at = await self._started_since(claimed, name, container_id)
+            at = await self._started_since(claimed, name, effect.container_id)
             if at is not None:
                 return at
-        start = partial(self._engine.start, name)
-        return await self._in_its_network(container_id, name, start)
-
-    async def _restart(
-        self, claimed: ClaimedEffect, name: str, container_id: str, grace_seconds: int
-    ) -> datetime:
-        if claimed.attempt > 1:
-            at = await self._started_since(claimed, name, container_id)
-            if at is not None:
-                return at
-        restart = partial(self._engine.restart, name, grace_seconds=grace_seconds)
-        return await self._in_its_network(container_id, name, restart)
+        if isinstance(effect, f.RestartEngineContainer):
+            await self._engine.stop(name, grace_seconds=effect.grace_seconds)
+        started = await self._start_in_its_network(effect.container_id, name)
+        return started.started_at or self._clock.now()
 
     async def _started_since(
         self, claimed: ClaimedEffect, name: str, container_id: str
@@ -228,16 +212,13 @@ class ContainerPerformer:
             return None
         return found.started_at
 
-    async def _in_its_network(
-        self, container_id: str, name: str, start: Callable[[], Awaitable[EngineContainer]]
-    ) -> datetime:
+    async def _start_in_its_network(self, container_id: str, name: str) -> EngineContainer:
         """Somebody who prunes an engine's networks takes those of stopped containers as well."""
         try:
-            started = await start()
+            return await self._engine.start(name)
         except NetworkNotFound:
             await self._make_network_again(container_id, name)
-            started = await start()
-        return started.started_at or self._clock.now()
+            return await self._engine.start(name)
 
     async def _make_network_again(self, container_id: str, name: str) -> None:
         found = await self._engine.inspect(name)
@@ -266,6 +247,13 @@ def _engine_spec(
         tmpfs=spec.tmpfs,
         stop_grace_seconds=spec.stop_grace_seconds,
     )
+
+
+def _started(effect: Starting, at: datetime) -> c.ContainerOutcome:
+    cid, intent = effect.container_id, effect.intent
+    if isinstance(effect, f.StartEngineContainer):
+        return c.RecordContainerStarted(container_id=cid, intent=intent, started_at=at)
+    return c.RecordContainerRestarted(container_id=cid, intent=intent, started_at=at)
 
 
 def _stopped(effect: f.StopEngineContainer, container: EngineContainer) -> c.RecordContainerStopped:

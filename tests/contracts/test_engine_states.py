@@ -14,7 +14,6 @@ Act = Callable[[Bench, str], Awaitable[object]]
 ACTS: dict[str, Act] = {
     "start": lambda bench, name: bench.engine.start(name),
     "stop": lambda bench, name: bench.engine.stop(name, grace_seconds=5),
-    "restart": lambda bench, name: bench.engine.restart(name, grace_seconds=5),
     "pause": lambda bench, name: bench.engine.pause(name),
     "unpause": lambda bench, name: bench.engine.unpause(name),
     "kill": lambda bench, name: bench.engine.kill(name, signal="KILL"),
@@ -27,7 +26,6 @@ MATRIX = {
     "created": {
         "start": "running",
         "stop": "created",
-        "restart": "running",
         "pause": CONFLICT,
         "unpause": CONFLICT,
         "kill": CONFLICT,
@@ -38,7 +36,6 @@ MATRIX = {
     "running": {
         "start": "running",
         "stop": "exited",
-        "restart": "running",
         "pause": "paused",
         "unpause": "running",
         "kill": "exited",
@@ -49,7 +46,6 @@ MATRIX = {
     "paused": {
         "start": CONFLICT,
         "stop": "exited",
-        "restart": "running",
         "pause": "paused",
         "unpause": "running",
         "kill": "exited",
@@ -60,7 +56,6 @@ MATRIX = {
     "exited": {
         "start": "running",
         "stop": "exited",
-        "restart": "running",
         "pause": CONFLICT,
         "unpause": CONFLICT,
         "kill": "exited",
