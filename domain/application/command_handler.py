@@ -97,14 +97,22 @@ class CommandHandler:
         stream = aggregate.stream(aggregate.key(command))
         return await self._refuse(_delivery(command, context), stream, refusal)
 
-    async def load(self, aggregate: Aggregate, tenant: str, identifier: str) -> Loaded:
-        """The state of an aggregate now; events that this program cannot read are passed over."""
+    async def load(
+        self, aggregate: Aggregate, tenant: str, identifier: str, *, version: int = NEVER
+    ) -> Loaded:
+        """The state of an aggregate now, or as it was at that version.
+
+        Events that this program cannot read are passed over.
+        """
         stream = aggregate.stream(identifier)
-        loaded = self._cache.get((tenant, stream)) or Loaded()
+        loaded = self._cache.get((tenant, stream))
+        if loaded is None or loaded.version > version:
+            loaded = Loaded()
         page = None
         while page is None or len(page) == PAGE:
+            limit = min(PAGE, version - loaded.version)
             page = await self._store.read_stream(
-                tenant, stream, after_version=loaded.version, limit=PAGE
+                tenant, stream, after_version=loaded.version, limit=limit
             )
             for recorded in page:
                 loaded = _fold(aggregate, loaded, recorded.event, len(recorded.data))

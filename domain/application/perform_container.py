@@ -107,7 +107,7 @@ class ContainerPerformer:
         cid, intent = effect.container_id, effect.intent
         name = naming.container_name(cid, effect.generation)
         if isinstance(effect, Starting):
-            at = await self._started_since(claimed, name, cid)
+            at = await self._started_since(claimed, effect, name)
             return None if at is None else _started(effect, at)
         found = await self._engine.inspect(name)
         status = "" if found is None else found.status
@@ -193,7 +193,7 @@ class ContainerPerformer:
     async def _start(self, claimed: ClaimedEffect, effect: Starting, name: str) -> datetime:
         """A restart is two calls, so that a later stop or kill can come between them."""
         if claimed.attempt > 1:
-            at = await self._started_since(claimed, name, effect.container_id)
+            at = await self._started_since(claimed, effect, name)
             if at is not None:
                 return at
         if isinstance(effect, f.RestartEngineContainer):
@@ -202,15 +202,21 @@ class ContainerPerformer:
         return started.started_at or self._clock.now()
 
     async def _started_since(
-        self, claimed: ClaimedEffect, name: str, container_id: str
+        self, claimed: ClaimedEffect, effect: Starting, name: str
     ) -> datetime | None:
-        """By the engine's own times: has it been started since the last start that we recorded?"""
+        """By the engine's own times: has it been started since it was asked for?
+
+        What was known then counts: an end that was recorded later may be that of our own run.
+        """
         found = await self._engine.inspect(name)
-        loaded = await self._handler.load(CONTAINERS, claimed.tenant, container_id)
-        known = loaded.state.started_at if isinstance(loaded.state, Container) else None
-        if found is None or found.started_at is None or found.started_at == known:
+        at = None if found is None else found.started_at
+        asked = await self._handler.load(
+            CONTAINERS, claimed.tenant, effect.container_id, version=effect.intent
+        )
+        state = asked.state
+        if at is None or (isinstance(state, Container) and state.knows_run(at)):
             return None
-        return found.started_at
+        return at
 
     async def _start_in_its_network(self, container_id: str, name: str) -> EngineContainer:
         """Somebody who prunes an engine's networks takes those of stopped containers as well."""

@@ -93,6 +93,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
         """The operation that this intent began, if its outcome is still missing."""
         return next((op for op in self.operations if op.intent == intent), None)
 
+    def knows_run(self, started_at: datetime) -> bool:
+        """By its start, or by an end since: all that is recorded of a run that others began."""
+        ended = self.finished_at is not None and started_at <= self.finished_at
+        return ended or started_at == self.started_at
+
 
 def evolve(state: Container | None, event: ContainerEvent) -> Container:
     if isinstance(event, ContainerRequested):

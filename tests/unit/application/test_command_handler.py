@@ -65,6 +65,19 @@ def test_a_command_delivered_again_gets_the_same_receipt() -> None:
     run(body)
 
 
+def test_a_state_can_be_had_as_it_was_at_a_version() -> None:
+    async def body(store: InMemoryEventStore, handler: CommandHandler) -> None:
+        for name in ("x", "y", "z"):
+            command = REQUEST if name == "x" else _rename(name)
+            await handler.handle(command, a_context())
+        for loading in (handler, CommandHandler(store)):
+            then = await loading.load(CONTAINERS, DEFAULT_TENANT, CID, version=2)
+            assert (then.version, then.state.name) == (2, "y")
+            assert (await _state(loading)).name == "z"
+
+    run(body)
+
+
 def test_a_refusal_is_recorded_once_and_stays_the_answer() -> None:
     async def body(store: InMemoryEventStore, handler: CommandHandler) -> None:
         await handler.handle(REQUEST, a_context())
