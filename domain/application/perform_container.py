@@ -1,5 +1,6 @@
 """Carries out the effects of containers: the calls to the engine, and what to report of them."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from domain.application.aggregates import CONTAINERS
@@ -9,6 +10,7 @@ from domain.containers.spec import ContainerSpec
 from domain.containers.state import Container
 from domain.errors import (
     ContainerNotFound,
+    EngineConflict,
     EngineRefused,
     NetworkNotFound,
     SecretMissing,
@@ -155,7 +157,8 @@ class ContainerPerformer:
                 )
             case f.RemoveEngineContainer(force=force):
                 await self._engine.remove(name, force=force)
-                await self._engine.remove_network(naming.network_name(cid))
+                with suppress(EngineConflict):  # the reconciler tries again when nobody uses it
+                    await self._engine.remove_network(naming.network_name(cid))
                 return c.RecordContainerRemoved(container_id=cid, intent=intent)
 
     async def _create(
