@@ -9,7 +9,7 @@ import hashlib
 import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from api.workers.loops import backoff
 from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.builds.events import StepLog
-from domain.errors import LogIncomplete, StoreUnavailable
+from domain.errors import DomainError, LogIncomplete, StoreUnavailable
 from domain.ports import LogChunk, LogEnd, LogFrame, LogStore, LogStreamName
 
 CHUNK_BYTES = 1024 * 1024
@@ -26,6 +26,7 @@ MAX_LINE = 500
 QUEUED_FRAMES = 16  # of at most what one read of the engine's answer brings
 MAX_CHUNKS_AT_ONCE = 256
 APPEND_SECONDS = 30.0
+LAST_WRITE_SECONDS = 1.0
 
 
 class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +82,11 @@ class LogFollower:
                         break
         except LogIncomplete:
             self._summary.truncated = True
+        except BaseException:  # cancelled, too: of an image build nobody says again what it wrote
+            with suppress(DomainError, TimeoutError):
+                async with asyncio.timeout(LAST_WRITE_SECONDS):
+                    await writer.flush()
+            raise
         else:
             self.has_end = True
         await writer.flush()
@@ -145,22 +151,30 @@ def _note_of_missing_end(end: LogEnd) -> LogChunk:
 
 
 async def _batched(frames: AsyncGenerator[LogFrame]) -> AsyncGenerator[LogFrame | None]:
-    """The frames, and None whenever there was a pause long enough to write out what there is."""
+    """The frames, and None whenever it is time to write out what there is."""
     queue: asyncio.Queue[LogFrame | BaseException | None] = asyncio.Queue(QUEUED_FRAMES)
     reader = asyncio.create_task(_pump(frames, queue))
+    loop = asyncio.get_running_loop()
+    write_at: float | None = None
     try:
         while True:
             try:
-                async with asyncio.timeout(FLUSH_SECONDS):
+                async with asyncio.timeout_at(write_at):
                     item = await queue.get()
             except TimeoutError:
+                write_at = None
                 yield None
-                item = await queue.get()
+                continue
             if item is None:
                 return
             if isinstance(item, BaseException):
                 raise item
             yield item
+            if write_at is None:
+                write_at = loop.time() + FLUSH_SECONDS
+            elif loop.time() >= write_at:  # frames that are there already let no timeout come
+                write_at = None
+                yield None
     finally:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)

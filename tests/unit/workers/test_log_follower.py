@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.memory.log_store import InMemoryLogStore
-from api.workers.log_follower import LogFollower, LogLimits
+from api.workers.log_follower import CHUNK_BYTES, LogFollower, LogLimits
 from domain.builds.events import StepLog
 from domain.errors import StoreUnavailable
 from domain.ports import LogChunk, LogFrame, LogStreamName
@@ -85,6 +86,54 @@ def test_what_is_beyond_the_limit_is_not_kept_which_its_last_line_says(
     assert stored == everything[:limit] + (note if beyond else b"")
     assert (kept.size, kept.truncated) == (len(stored), beyond)
     assert kept.digest == f"sha256:{hashlib.sha256(stored).hexdigest()}"
+
+
+async def _stored(logs: InMemoryLogStore) -> bytes:
+    return b"".join(chunk.data for chunk in await logs.read(TENANT, SUBJECT))
+
+
+def test_what_is_written_without_a_pause_is_kept_while_it_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.workers.log_follower.FLUSH_SECONDS", 0.05)
+
+    async def body() -> None:
+        logs = InMemoryLogStore()
+
+        async def without_a_pause() -> AsyncGenerator[LogFrame]:
+            for _ in range(CHUNK_BYTES // 10 - 1):
+                yield LogFrame(stream="stdout", data=b"ten bytes\n")
+                await asyncio.sleep(0)
+                if await _stored(logs):
+                    return
+            pytest.fail("nothing was kept")
+
+        await _follower(logs, CHUNK_BYTES).follow(without_a_pause())
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("cancels", [True, False])
+def test_what_was_written_until_it_broke_off_is_kept(cancels: bool) -> None:  # noqa: FBT001 - a case
+    async def body() -> None:
+        logs = InMemoryLogStore()
+        written = asyncio.Event()
+
+        async def breaks_off() -> AsyncGenerator[LogFrame]:
+            yield LogFrame(stream="stdout", data=b"last words")
+            written.set()
+            if not cancels:
+                raise ConnectionError("the engine went away")
+            await asyncio.Event().wait()
+
+        following = asyncio.create_task(_follower(logs).follow(breaks_off()))
+        await written.wait()
+        if cancels:
+            following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        assert await _stored(logs) == b"last words"
+
+    asyncio.run(body())
 
 
 def test_a_log_that_ended_at_its_limit_takes_no_more_when_the_limit_is_raised() -> None:
