@@ -56,14 +56,21 @@ class ContextArchive:
         """limit_bytes: of the unpacked archive. Raises BrokenArchive for another compression."""
         self._source = _unpacked(source)
         self._left = limit_bytes
+        self._unread = 0
 
     def members(self) -> Iterator[tarfile.TarInfo]:
         """Raises BrokenArchive or TooLarge, and what gzip raises."""
         while header := self._header():
             member = parse_header(header)
-            yield member
             size = content_size(member)
-            self._pass_over(size + -size % BLOCK)
+            self._unread = size + -size % BLOCK
+            yield member
+            self._pass_over(self._unread)
+
+    def content(self, member: tarfile.TarInfo) -> bytes:
+        """Of the member that came last, once."""
+        padded, self._unread = self._exactly(self._unread), 0
+        return padded[: content_size(member)]
 
     def _header(self) -> bytes:
         """With the extended headers before it; nothing at the end."""

@@ -10,15 +10,18 @@ import zlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from tarfile import TarInfo
 from typing import BinaryIO
 
 from api.http import errors as e
 from api.http.context_archive import ContextArchive, TooLarge
 from api.http.parts import HttpParts
 from domain.application.tar_stream import BrokenArchive
+from domain.builds.dockerfile import why_refused
 from domain.builds.spec import ImageSource
 
 MAX_MEMBERS = 100_000
+MAX_DOCKERFILE_BYTES = 1024 * 1024
 CHECK_SECONDS = 120.0
 CHECKS_AT_ONCE = 4
 
@@ -94,12 +97,19 @@ def _check(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
 
 
 def _walk(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
-    found, members = False, 0
-    for member in ContextArchive(source, limit_bytes).members():
+    archive = ContextArchive(source, limit_bytes)
+    wanted, found, members = _normal(dockerfile), False, 0
+    for member in archive.members():
         members += 1
         if members > MAX_MEMBERS:
             return f"The context holds more than {MAX_MEMBERS} files. Leave files out."
-        found = found or (member.isfile() and _same(member.name, dockerfile))
+        name = _normal(member.name)
+        if name == wanted:
+            if problem := _problem_of(member, archive, dockerfile, again=found):
+                return problem
+            found = True
+        elif wanted.startswith(f"{name}/") and not member.isdir():
+            return f"{dockerfile} is not in a folder of the context. Pack the folder itself."
     if members == 0:
         return "The context is empty. Pack the Dockerfile and what it copies into a tar."
     if not found:
@@ -107,5 +117,16 @@ def _walk(source: BinaryIO, dockerfile: str, limit_bytes: int) -> str | None:
     return None
 
 
-def _same(name: str, wanted: str) -> bool:
-    return posixpath.normpath(name).lstrip("/") == posixpath.normpath(wanted)
+def _problem_of(
+    member: TarInfo, archive: ContextArchive, dockerfile: str, *, again: bool
+) -> str | None:
+    """What is looked at must be what the engine reads: one file, and no link to another."""
+    if again or not member.isfile():
+        return f"{dockerfile} is in the context twice, or is no file. Pack the file itself, once."
+    if member.size > MAX_DOCKERFILE_BYTES:
+        return f"{dockerfile} is larger than {MAX_DOCKERFILE_BYTES} bytes. Name another one."
+    return why_refused(archive.content(member).decode(errors="replace"))
+
+
+def _normal(name: str) -> str:
+    return posixpath.normpath(f"/{name.lstrip('/')}")

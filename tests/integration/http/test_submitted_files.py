@@ -64,6 +64,55 @@ def test_a_build_context(content: bytes, status: int, name: str) -> None:
     run(story, Settings(storage=StorageSettings(max_context_bytes=1_000_000)))
 
 
+def of_members(*members: tuple[str, bytes, bytes]) -> bytes:
+    """Of a name, a type and either content or, of a link, its target."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, kind, content in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            if kind == tarfile.REGTYPE:
+                member.size = len(content)
+            else:
+                member.linkname = content.decode()
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+PLAIN = (tarfile.REGTYPE, b"FROM scratch\nADD a /a\n")
+FETCHES = (tarfile.REGTYPE, b"FROM scratch\nADD http://127.0.0.1:1/ /a\n")
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ([("d/Dockerfile", *PLAIN)], ""),
+        ([("/d/./Dockerfile", *PLAIN)], ""),
+        ([("d", tarfile.DIRTYPE, b""), ("d/Dockerfile", *PLAIN)], ""),
+        ([("./d/Dockerfile", *FETCHES)], "Line 2 of the Dockerfile: ADD takes only"),
+        ([("d/Dockerfile", *PLAIN), ("d//Dockerfile", *FETCHES)], "twice"),
+        ([("d/Dockerfile", *PLAIN), ("d/Dockerfile", tarfile.SYMTYPE, b"x")], "no file"),
+        ([("d/Dockerfile", tarfile.LNKTYPE, b"x")], "no file"),
+        ([("d/Dockerfile", *PLAIN), ("d", tarfile.SYMTYPE, b"x")], "not in a folder"),
+        ([("d/Dockerfile", tarfile.REGTYPE, b"#" * (1024 * 1024 + 1))], "is larger than"),
+    ],
+)
+def test_a_dockerfile_is_looked_at_before_the_engine_sees_it(
+    members: list[tuple[str, bytes, bytes]], words: str
+) -> None:
+    async def story(service: Service) -> None:
+        file = {"name": "context.tar", **await service.upload(of_members(*members))}
+        source = {"type": "image", "context": file, "dockerfile": "d/Dockerfile"}
+        response = await service.call("POST", "/v1/builds", {"name": "image", "source": source})
+        if words:
+            assert await problem(response) == (422, "broken-archive")
+            assert words in (await response.json())["detail"]
+        else:
+            assert response.status == 202, await response.text()
+
+    run(story)
+
+
 def test_files_of_a_build_must_be_here_in_the_size_it_says() -> None:
     async def story(service: Service) -> None:
         spec = {"name": "a.spec", **await service.upload(b"Name: a")}
