@@ -47,6 +47,7 @@ start_engine() {
 # From Debian 13 on the client is a package of its own.
 install_engine() {
     local packages=(docker.io)
+    ! is_debian_like || apt_get update # to know what there is
     [[ -z $(apt-cache madison docker-cli 2>/dev/null) ]] || packages+=(docker-cli)
     install_packages "There is no Docker Engine" "${packages[@]}"
     hash -r

@@ -49,8 +49,10 @@ make_debian_image() {
     if ! command -v mmdebstrap >/dev/null; then
         install_packages "The bootstrap of an image needs mmdebstrap" mmdebstrap
     fi
-    "$images/debian/bootstrap" |
-        docker import --change 'CMD ["bash"]' --change 'ENV LC_ALL=C.UTF-8' - "$debian_image"
+    # Named only now: of a bootstrap that fails at once an empty image is made all the same.
+    local id
+    id=$("$images/debian/bootstrap" | docker import --change 'CMD ["bash"]' --change 'ENV LC_ALL=C.UTF-8' -)
+    docker tag "$id" "$debian_image"
 }
 
 # build_image TAG DIRECTORY: the classic builder of the engine, which every client and every engine has.

@@ -35,10 +35,9 @@ install_python() {
     export UV_PYTHON_DOWNLOADS=never
     # As the rest of the machine does: behind a proxy of the organisation its own authority is in there.
     [[ ! -r /etc/ssl/certs/ca-certificates.crt ]] || export UV_SYSTEM_CERTS=true
-    cd "$root"
     "$venv/bin/python" -c '' 2>/dev/null || "$uv_venv/bin/uv" venv --quiet --clear --python "$python" "$venv"
-    "$uv_venv/bin/uv" pip sync --python "$venv" --require-hashes "$(lock_file "$set")"
-    "$uv_venv/bin/uv" pip install --python "$venv" --no-deps --no-build-isolation --editable .
+    "$uv_venv/bin/uv" pip sync --python "$venv" --require-hashes "$root/$(lock_file "$set")"
+    "$uv_venv/bin/uv" pip install --python "$venv" --no-deps --no-build-isolation --editable "$root"
     echo "$set $(wanted_hash "$set")" >"$venv/.installed"
 }
 
