@@ -42,7 +42,7 @@ _NO_IMAGE = re.compile(
     rf"{_IMAGE_ERROR}(?:pull access denied for |manifest for \S+ not found|manifest unknown"
     r"|failed to resolve reference .*: not found)"
 )
-_DISK_FULL = re.compile(r"No space left on device")
+_DISK_FULL = re.compile(r"no space left on device", re.IGNORECASE)  # Go writes it small
 _EPILOGUE = re.compile(
     rf"{_RPM_SAYS.pattern}|^\s+Bad exit status from |^compilation terminated|^\s*$"
 )

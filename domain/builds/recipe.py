@@ -98,7 +98,8 @@ def resolve_script(spec: BuildSpec) -> str:
     """Writes what the spec says into /build/out; fails where rpm cannot read it.
 
     A spec that generates BuildRequires has to run its %prep for it; any other is only read. The
-    check wraps all sources into a package that nobody wants, so that is not compressed.
+    check wraps all sources into a package that nobody wants, so that is not compressed. What it
+    says stands elsewhere: a %prep may list every file of its sources.
     """
     words = " ".join(shlex.quote(word) for word in defines(spec))
     path = shlex.quote(_spec_path(spec))
@@ -113,18 +114,18 @@ if grep -q '^%generate_buildrequires' {path}; then
 else
   echo no > out/generated
 fi
-rpmbuild -br {words} {uncompressed} {path} > out/check 2>&1
+rpmbuild -br {words} {uncompressed} {path} > check.log 2>&1
 code=$?
 case $code in
   0|{FAILED_BUILD_DEPENDENCIES}) ;;
-  *) cat out/check >&2; exit $code ;;
+  *) cat check.log >&2; exit $code ;;
 esac
 for source in SRPMS/*.rpm; do
   [ -e "$source" ] && rpm -qp --requires "$source" | grep -v '^rpmlib(' >> out/requires
 done
 [ $code -eq 0 ] && exit 0
-sed -n 's/^\\t\\(.*\\) is needed by .*$/\\1/p' out/check > out/missing
-cat out/check
+sed -n 's/^\\t\\(.*\\) is needed by .*$/\\1/p' check.log > out/missing
+cat check.log
 """
 
 

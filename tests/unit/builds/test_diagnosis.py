@@ -183,6 +183,12 @@ def test_a_full_disk_is_the_systems_fault(step: Step) -> None:
     assert "No space left on device" in found.reason
 
 
+def test_a_full_disk_of_the_engine_is_the_systems_fault() -> None:
+    said = "error: Error processing tar file(exit status 1): write /big: no space left on device\n"
+    found = diagnosed(Step.IMAGE, said)
+    assert (found.user_fault, found.retryable) == (False, True)
+
+
 def test_a_full_disk_is_found_above_what_make_and_rpmbuild_say_of_it() -> None:
     found = diagnosed(Step.RPMBUILD, DISK_FULL + COMPILE_ERROR.partition("^\n")[2])
     assert (found.user_fault, found.retryable) == (False, True)

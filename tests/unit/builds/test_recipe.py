@@ -35,6 +35,11 @@ def test_every_script_is_one_that_a_shell_can_read() -> None:
         _shell(script, "-n")
 
 
+def test_what_a_spec_can_make_as_long_as_it_likes_is_not_among_what_is_read_of_it() -> None:
+    written = re.findall(r">+ out/(\w+)", recipe.resolve_script(RPM))
+    assert set(written) == {"package", "requires", "missing", "generated"}
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(HOSTILE, min_size=1, max_size=5))
 def test_names_reach_the_package_manager_as_they_are(names: list[str]) -> None:
