@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+import psycopg
 
 from adapters.postgres.errors import translated
 from adapters.postgres.projection_progress import ProjectionProgress
@@ -208,7 +209,7 @@ class PostgresQueries:
             moved = self._progress.next() if min_position else None
             stamp, rows = await self._fetch_now(query, tenant, wanted)
             if moved is None or stamp.position >= min_position:
-                return stamp, query.rows.decode(rows) if rows else []
+                return stamp, _decoded(query, rows)
             remaining = deadline - loop.time()
             if remaining <= 0:
                 raise ProjectionBehind(query.projection, stamp.position, min_position)
@@ -217,17 +218,35 @@ class PostgresQueries:
     async def _fetch_now(
         self, query: Query, tenant: str | None, wanted: Mapping[str, object]
     ) -> tuple[Stamp, str | None]:
-        with translated():
-            async with self._pool.connection(tenant) as connection:
-                found = await connection.execute(
-                    query.sql.encode(),
-                    {**wanted, "tenant": tenant, "projection": query.projection},
-                )
-                row = await found.fetchone()
+        try:
+            with translated():
+                async with self._pool.connection(tenant) as connection:
+                    found = await connection.execute(
+                        query.sql.encode(),
+                        {**wanted, "tenant": tenant, "projection": query.projection},
+                    )
+                    row = await found.fetchone()
+        except psycopg.errors.UndefinedColumn as error:
+            raise _of_another_form(query) from error
         if row is None:
             raise StoreUnavailable(f"{query.projection} is not there yet. Start a projector.")
         version, position, rows = row
         return Stamp(projection=query.projection, version=version, position=position), rows
+
+
+def _decoded(query: Query, rows: str | None) -> list[Any]:
+    try:
+        return query.rows.decode(rows) if rows else []
+    except msgspec.ValidationError as error:
+        raise _of_another_form(query) from error
+
+
+def _of_another_form(query: Query) -> StoreUnavailable:
+    """After an upgrade, until the version of its projector's form has taken the old one's place."""
+    return StoreUnavailable(
+        f"The rows of {query.projection} have the form of an earlier release. They are made anew:"
+        " see `eulermaker projections list`."
+    )
 
 
 async def _wait(moved: asyncio.Event, seconds: float) -> None:

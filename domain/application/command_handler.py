@@ -208,6 +208,8 @@ class CommandHandler:
                 status=REFUSED,
             )
         )
+        if receipt.status == REFUSED and receipt.replayed:
+            raise await self._recorded_refusal(delivery.context.tenant, receipt)
         if receipt.status == REFUSED:
             raise refusal
         return receipt

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from adapters.postgres.projection_check import compare, verify_projections
 from adapters.postgres.projection_registry import ProjectionRegistry
+from domain.errors import StoreUnavailable
 from domain.event import RecordedEvent
 from projections.audit import AUDIT, AuditRow
 from projections.errors import ProjectionNotReady, UnknownProjection
@@ -52,6 +54,23 @@ async def until_read(side: ReadSide, version: int) -> None:
         if (await audited(side))[0] == version:
             return
         await asyncio.sleep(0.02)
+
+
+def test_rows_of_an_earlier_release_are_not_there_rather_than_an_error_of_ours(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        del registry
+        with psycopg.connect(database.service_url, autocommit=True) as connection:
+            connection.execute("DROP VIEW read_models.audit")
+            connection.execute(
+                "CREATE VIEW read_models.audit WITH (security_invoker = true) AS"
+                " SELECT tenant, first_position FROM read_models.audit_v1"
+            )
+        with pytest.raises(StoreUnavailable, match="of an earlier release"):
+            await audited(side)
+
+    run(body)
 
 
 def test_readers_see_the_old_version_until_the_switch(run: Callable[[Body], None]) -> None:

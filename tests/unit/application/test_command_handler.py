@@ -84,10 +84,13 @@ def test_a_refusal_is_recorded_once_and_stays_the_answer() -> None:
         with pytest.raises(Refusal) as first:
             await handler.handle(START, a_context("s"))
         await handler.handle(created(), a_context())
-        for again in (handler, CommandHandler(store)):
-            with pytest.raises(Refusal) as replayed:
-                await again.handle(START, a_context("s"))
-            assert str(replayed.value) == str(first.value)
+        for other in ("not at all", "for another reason"):
+            if other == "for another reason":
+                await handler.handle(START, a_context())
+            for again in (handler, CommandHandler(store)):
+                with pytest.raises(Refusal) as replayed:
+                    await again.handle(START, a_context("s"))
+                assert str(replayed.value) == str(first.value), f"it would be refused {other} now"
         recorded = [r.event for r in await store.read_log(0) if isinstance(r.event, CommandRefused)]
         (refused,) = recorded
         assert (refused.attempt_id, refused.command, refused.target) == (
