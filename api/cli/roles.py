@@ -5,8 +5,9 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,7 +15,7 @@ from api.cli.options import data_dir_option
 from api.garbage import collect_less_often
 from api.settings import Settings, SettingsError
 
-RoleMain = Callable[[Settings], Awaitable[None]]
+RoleMain = Callable[[Settings], Coroutine[Any, Any, None]]
 supervised_option = click.option(
     "--supervised", is_flag=True, hidden=True, help="Stop when standard input closes."
 )
@@ -60,7 +61,7 @@ def _run(role: RoleMain, data_dir: Path, *, supervised: bool) -> None:
     collect_less_often()
     allow_many_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_until_stopped(role(settings), supervised=supervised))
+        runner.run(until_stopped(role(settings), supervised=supervised))
 
 
 def allow_many_files() -> None:
@@ -69,14 +70,24 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _until_stopped(role: Awaitable[None], *, supervised: bool) -> None:
-    """A signal, or the end of our supervisor, cancels the role, which then ends in good order."""
+async def until_stopped(role: Coroutine[Any, Any, None], *, supervised: bool) -> None:
+    """A signal, or the end of our supervisor, cancels the role, which then ends in good order.
+
+    Once: the terminal and our supervisor both tell it, and standard input stays at its end.
+    """
     loop = asyncio.get_running_loop()
-    task = asyncio.ensure_future(role)
+    task = asyncio.create_task(role)
+
+    def stop() -> None:
+        if not task.cancelling():  # again would cut short what it does in order to end
+            task.cancel()
+            if supervised:
+                loop.remove_reader(sys.stdin.fileno())
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop)
     if supervised:
-        loop.add_reader(sys.stdin.fileno(), task.cancel)
+        loop.add_reader(sys.stdin.fileno(), stop)
     try:
         await task
     except asyncio.CancelledError:
