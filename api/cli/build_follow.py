@@ -103,15 +103,15 @@ def _has_ended(build: BuildDetails) -> bool:
     return build.phase in ENDED
 
 
-def _is_over(followed: int | None, build: BuildDetails) -> bool:
+def _is_over(followed: int, build: BuildDetails) -> bool:
     """The build, or what was followed of it: the next attempt may begin before anybody looks."""
-    if build.attempt < (followed or 1):
+    if build.attempt < followed:
         return False  # the read model is behind
     return _has_ended(build) or _over(build, followed) is not build.attempts[-1]
 
 
-def _is_part_over(followed: int | None, step: Step | None, build: BuildDetails) -> bool:
-    if build.attempt < (followed or 1):
+def _is_part_over(followed: int, step: Step | None, build: BuildDetails) -> bool:
+    if build.attempt < followed:
         return False  # the read model is behind
     over = _over(build, followed)
     return over.phase in ENDED or _has_succeeded(step, over)
@@ -121,9 +121,8 @@ def _has_succeeded(step: Step | None, attempt: Attempt) -> bool:
     return any(run.step is step and run.exit_code == 0 for run in attempt.steps)
 
 
-def _over(build: BuildDetails, followed: int | None) -> Attempt:
-    """The attempt that was followed; where it wrote nothing, the last one."""
-    return build.attempts[-1 if followed is None else followed - 1]
+def _over(build: BuildDetails, followed: int) -> Attempt:
+    return build.attempts[followed - 1]
 
 
 def _has_attempt(attempt: int, build: BuildDetails) -> bool:

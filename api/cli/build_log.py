@@ -15,16 +15,16 @@ async def show_log(
     offset: int = 0,
     follow: bool = False,
     as_json: bool = False,
-) -> int | None:
-    """Of which attempt it was, where it had anything to show."""
+) -> int:
+    """Of which attempt it was."""
     query = {
         "step": step,
         "attempt": attempt,
         "stream": stream,
         "follow": query_flag(follow),
     }
-    printer, shown = LogPrinter(as_json=as_json, headings=step is None), attempt
+    printer, shown = LogPrinter(as_json=as_json, headings=step is None), attempt or 0
     async for frame in read_frames(client, f"/v1/builds/{build_id}/log", query, offset=offset):
         printer.show(frame)
-        shown = frame.attempt or shown
+        shown = frame.attempt
     return shown

@@ -59,13 +59,14 @@ async def read_frames(
 ) -> AsyncGenerator[Frame]:
     """Until the end of the log, over as many connections as it takes."""
     patience = Patience()
+    rest = {**query, "offset": offset}
     while True:
         try:
-            connection = _connection(client, path, {**query, "offset": offset})
+            connection = _connection(client, path, rest)
             async with aclosing(connection) as frames:
                 async for frame in frames:
                     patience.heard()
-                    offset = frame.offset
+                    rest |= _position(frame)
                     yield frame
                     if frame.end:
                         return
@@ -75,6 +76,12 @@ async def read_frames(
         except (ServiceUnreachable, NotNow) as error:
             broken = error
         await patience.wait(broken)
+
+
+def _position(frame: Frame) -> dict[str, int]:
+    """With its attempt: unless named, it would be the last one of the next connection's moment."""
+    attempt = {"attempt": frame.attempt} if frame.attempt else {}
+    return {"offset": frame.offset, **attempt}
 
 
 async def _connection(

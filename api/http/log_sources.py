@@ -21,11 +21,10 @@ from domain.processes.naming import container_log, step_log
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One stored log. size: what it will have in all, where that is known.
 
-    attempt, step, round: empty for containers. ended_at: of what writes it, by its engine's clock.
+    step, round: empty for containers. ended_at: of what writes it, by its engine's clock.
     """
 
     subject: str
-    attempt: int = 0
     step: str = ""
     round: int = 0
     size: int | None = None
@@ -35,9 +34,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class LogSource(Protocol):
     """The parts of a log in order.
 
-    ended: whatever writes it has ended. grows: until then there may be further parts.
+    attempt: whose log it is; 0 for containers. ended: whatever writes it has ended. grows: until
+    then there may be further parts.
     """
 
+    attempt: int
     parts: list[Part]
     ended: bool
     grows: bool
@@ -53,13 +54,13 @@ class BuildLog:
     def __init__(
         self, parts: HttpParts, tenant: str, build_id: str, attempt: int | None, step: Step | None
     ) -> None:
+        self.attempt = attempt or 0
         self.parts: list[Part] = []
         self.ended = False
         self.grows = True
         self._store = parts.store
         self._tenant = tenant
         self._build_id = build_id
-        self._attempt = attempt
         self._step = step
         self._version = 0
         self._state: Build | None = None
@@ -77,25 +78,23 @@ class BuildLog:
             self._version = page[-1].version
         if self._state is None:
             raise e.Rejected(e.UNKNOWN_ID, f"There is no build {self._build_id}.")
-        attempt = self._attempt or 1
-        if attempt > self._state.attempt:
-            raise e.Rejected(e.UNKNOWN_ID, f"There is no attempt {attempt} yet.")
-        self.ended = attempt < self._state.attempt or self._state.ended
+        if self.attempt > self._state.attempt:
+            raise e.Rejected(e.UNKNOWN_ID, f"There is no attempt {self.attempt} yet.")
+        self.ended = self.attempt < self._state.attempt or self._state.ended
 
     def _choose_attempt(self) -> None:
         """Unless it is named, the one that is the last when somebody begins to read."""
-        if self._attempt is None and self._state is not None:
-            self._attempt = self._state.attempt
+        if not self.attempt and self._state is not None:
+            self.attempt = self._state.attempt
 
     def _note(self, event: object) -> None:
         if not isinstance(event, BuildStepStarted | BuildStepFinished):
             return
-        if event.attempt != self._attempt or self._step not in {None, event.step}:
+        if event.attempt != self.attempt or self._step not in {None, event.step}:
             return
         subject = step_log(self._build_id, event.attempt, event.step, event.round)
         if isinstance(event, BuildStepStarted):
-            part = Part(subject=subject, attempt=event.attempt, step=event.step, round=event.round)
-            self.parts.append(part)
+            self.parts.append(Part(subject=subject, step=event.step, round=event.round))
             return
         self.parts = [
             msgspec.structs.replace(p, size=event.log.size) if p.subject == subject else p
@@ -107,6 +106,7 @@ class ContainerLog:
     """Everything a container wrote, over all its starts."""
 
     def __init__(self, parts: HttpParts, tenant: str, container_id: str) -> None:
+        self.attempt = 0
         self.parts: list[Part] = []
         self.ended = False
         self.grows = False

@@ -48,9 +48,10 @@ class BuildLogQuery(ContainerLogQuery, frozen=True, kw_only=True):
 
 
 class LogFrameView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """offset: resume there to get what comes after this frame. Without text: still alive.
+    """offset: resume there, in the same attempt, to get what comes after this frame.
 
-    end: nothing will follow.
+    Without text: still alive. The first one says of which attempt all are. end: nothing will
+    follow.
     """
 
     offset: int
@@ -104,34 +105,41 @@ async def _send_text(stream: Stream, reader: "LogReader", wanted: LogStreamName 
 
 
 async def _send_frames(stream: Stream, reader: "LogReader", wanted: LogStreamName | None) -> None:
-    encoder = FrameEncoder()
-    offset = reader.offset
+    encoder = FrameEncoder(reader.attempt)
+    await stream.write(encoder.encode(Piece(offset=reader.offset)))
     async for piece in reader.pieces():
-        offset = piece.offset
         if piece.chunk is None or wanted in {None, piece.chunk.stream}:
             await stream.write(encoder.encode(piece))
-    await stream.write(msgspec.json.encode(LogFrameView(offset=offset, end=True)) + b"\n")
+    await stream.write(encoder.end(reader.offset))
 
 
 class FrameEncoder:
     """A character that is cut in two by a chunk comes whole with the next one."""
 
-    def __init__(self) -> None:
+    def __init__(self, attempt: int) -> None:
+        self._attempt = attempt
         decoder = codecs.getincrementaldecoder("utf-8")
         self._decoders = {name: decoder(errors="replace") for name in ("stdout", "stderr")}
 
     def encode(self, piece: Piece) -> bytes:
         if piece.part is None or piece.chunk is None:
-            return msgspec.json.encode(LogFrameView(offset=piece.offset)) + b"\n"
+            return _line(LogFrameView(offset=piece.offset, attempt=self._attempt))
         frame = LogFrameView(
             offset=piece.offset,
             stream=piece.chunk.stream,
             text=self._decoders[piece.chunk.stream].decode(piece.chunk.data),
-            attempt=piece.part.attempt,
+            attempt=self._attempt,
             step=piece.part.step,
             round=piece.part.round,
         )
-        return msgspec.json.encode(frame) + b"\n"
+        return _line(frame)
+
+    def end(self, offset: int) -> bytes:
+        return _line(LogFrameView(offset=offset, attempt=self._attempt, end=True))
+
+
+def _line(frame: LogFrameView) -> bytes:
+    return msgspec.json.encode(frame) + b"\n"
 
 
 class LogReader:
@@ -144,6 +152,10 @@ class LogReader:
         self._until = sys.maxsize
         self._follow = call.query.follow
         self.offset: int = call.query.offset
+
+    @property
+    def attempt(self) -> int:
+        return self._source.attempt
 
     async def snapshot(self) -> int:
         """Fix the end to what is there now."""

@@ -14,6 +14,7 @@ from api.cli.problems import NotAllowed, ServiceUnreachable
 from api.cli.service_address import ServiceAddress
 from domain.access.commands import RevokeKey
 from domain.access.roles import Role
+from domain.builds.commands import RecordBuildErrored, RetryBuild
 from domain.builds.events import Step
 from tests.integration.http.support import Service, run
 from tests.integration.http.test_logs import begin_step, finish_step
@@ -98,6 +99,41 @@ def test_a_log_is_followed_through_breaks_and_no_line_is_lost_or_repeated(
         "The connection broke",
         "Connected again.",
     ] * 6
+
+
+async def begin_another_attempt(service: Service, build_id: str) -> None:
+    """As the service does by itself."""
+    errored = RecordBuildErrored(
+        build_id=build_id, attempt=1, step=None, reason="The engine is away.", retryable=True
+    )
+    await service.command(errored)
+    await service.command(RetryBuild(build_id=build_id, attempt=1))
+
+
+@pytest.mark.parametrize(
+    ("stream", "first", "rest"), [("stdout", "begin, ", "end"), ("stderr", "", "")]
+)
+def test_after_a_break_the_rest_of_the_same_attempt_is_shown(
+    stream: str, first: str, rest: str
+) -> None:
+    async def story(service: Service, link: Link, client: ApiClient) -> None:
+        build_id = (await service.a_build())["id"]
+        writer = await begin_step(service, build_id, Step.TOOLCHAIN)
+        await writer.write(b"begin, ")
+        query = {"follow": "true", "stream": stream}
+        async with aclosing(read_frames(client, f"/v1/builds/{build_id}/log", query)) as frames:
+            text = (await anext(frames)).text
+            while text != first:
+                text += (await anext(frames)).text
+            link.cut()
+            await writer.write(b"end")
+            await writer.close()
+            await begin_another_attempt(service, build_id)
+            others = [frame async for frame in frames]
+        assert {frame.attempt for frame in others} == {1}
+        assert "".join(frame.text for frame in others) == rest
+
+    follow(story)
 
 
 def test_a_log_line_of_a_whole_chunk_is_shown() -> None:

@@ -154,14 +154,15 @@ def test_frames_say_which_step_and_where_to_resume() -> None:
         path = f"/v1/builds/{await two_steps(service)}/log"
         response = await service.call("GET", path, headers={"Accept": "application/x-ndjson"})
         got = await frames(response)
-        assert [(f.get("step"), f.get("stream"), f["offset"]) for f in got[:-1]] == [
+        assert got[0] == {"offset": 0, "attempt": 1}
+        assert [(f.get("step"), f.get("stream"), f["offset"]) for f in got[1:-1]] == [
             ("toolchain", "stdout", 5),
             ("toolchain", "stderr", 10),
             ("resolve", "stdout", 15),
         ]
-        assert got[-1] == {"offset": 15, "end": True}
+        assert got[-1] == {"offset": 15, "attempt": 1, "end": True}
         assert response.headers["X-Log-Next-Offset"] == "15"
-        assert await text(service, f"{path}?offset={got[1]['offset']}") == "three"
+        assert await text(service, f"{path}?offset={got[2]['offset']}") == "three"
 
     run(story)
 
