@@ -9,6 +9,7 @@ import click
 from api.cli import output
 from api.cli.checkup import Finding, Verdict
 from api.cli.options import data_dir_option, json_option
+from api.cli.unread import until_unread
 
 UNWELL = 1
 SIGNS = {
@@ -29,11 +30,12 @@ def doctor(*, data_dir: Path, as_json: bool) -> None:
     from api.cli.checkup import check_all
 
     findings = asyncio.run(check_all(data_dir))
-    if as_json:
-        output.show_rows(findings)
-    else:
-        for finding in findings:
-            _show(finding)
+    with until_unread():
+        if as_json:
+            output.show_rows(findings)
+        else:
+            for finding in findings:
+                _show(finding)
     sys.exit(UNWELL if any(each.verdict is Verdict.BAD for each in findings) else 0)
 
 

@@ -6,6 +6,7 @@ import click
 
 from api.cli import exits
 from api.cli.lazy import LazyGroup
+from api.cli.unread import until_unread
 
 COMMANDS = {
     "up": ("api.cli.up:up", "Start the whole service here, in the foreground."),
@@ -29,7 +30,19 @@ COMMANDS = {
     "completion": ("api.cli.completion:completion", "Print the completion script of a shell."),
 }
 
-cli = LazyGroup(
+
+class Program(LazyGroup):
+    """Ends with a status of its own where click would end with 1, an outcome of a build."""
+
+    def invoke(self, ctx: click.Context) -> None:
+        try:
+            with until_unread():
+                super().invoke(ctx)
+        except (KeyboardInterrupt, click.Abort):  # Ctrl-C, also where something is asked for
+            ctx.exit(exits.INTERRUPTED)
+
+
+cli = Program(
     "eulermaker",
     help_text="Runs containers and builds RPM packages and images, and can prove what happened.",
     commands_at=COMMANDS,
@@ -43,9 +56,6 @@ click.version_option(package_name="eulermaker", prog_name="eulermaker")(cli)
 def main() -> None:
     try:
         cli(prog_name="eulermaker")
-    except BrokenPipeError:  # the reader of our output has seen enough
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         if isinstance(error, ConnectionError | TimeoutError):
             raise  # of a server, where it should have been explained: a defect of ours

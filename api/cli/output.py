@@ -44,10 +44,14 @@ _CONTROL = re.compile(r"(\x1b\[[0-9;]*m|\r\n)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def screen(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # as click.echo does; else it would end the program with 1
+
     file = sys.stderr if stderr else sys.stdout
     # A pipe has no width: nothing may be cut off there.
     width = None if file.isatty() else UNLIMITED_WIDTH
-    return Console(stderr=stderr, highlight=False, width=width, soft_wrap=False)
+    return Screen(stderr=stderr, highlight=False, width=width, soft_wrap=False)
 
 
 def show_json(document: bytes) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from api.cli import output
 from api.cli.client import ApiClient
 from api.cli.session import client_command
+from api.cli.unread import until_unread
 from projections.queries import ProjectionStatus
 
 DIFFERENT = 1
@@ -75,15 +76,21 @@ async def compare(client: ApiClient, *, name: str, version: int, as_json: bool) 
     """Say whether a rebuilt VERSION says the same as the active one; 1 if not."""
     answer = await client.command(f"/v1/projections/{name}/compare", {"version": version})
     found = output.decode(answer, _Comparison)
-    if as_json:
-        output.show_json(answer)
-    elif found.equal:
-        click.echo(f"{name} {version} equals {found.active_version}: {found.rows} rows.")
-    else:
-        click.echo(f"{name} {version} differs from {found.active_version}:")
-        for difference in found.differences:
-            click.echo(f"  {output.terminal_safe(difference)}")
+    with until_unread():
+        if as_json:
+            output.show_json(answer)
+        else:
+            _show_comparison(found, f"{name} {version}")
     return 0 if found.equal else DIFFERENT
+
+
+def _show_comparison(found: _Comparison, compared: str) -> None:
+    if found.equal:
+        click.echo(f"{compared} equals {found.active_version}: {found.rows} rows.")
+        return
+    click.echo(f"{compared} differs from {found.active_version}:")
+    for difference in found.differences:
+        click.echo(f"  {output.terminal_safe(difference)}")
 
 
 @projections.command("switch")

@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 import signal
 import sys
 import threading
@@ -14,9 +13,9 @@ from typing import Any
 
 import click
 
-from api.cli import exits
 from api.cli.options import data_dir_option, json_option
 from api.cli.service_address import ServiceAddress, find_service
+from api.cli.unread import discard
 
 ClientCommand = Callable[..., Coroutine[Any, Any, int | None]]
 
@@ -42,11 +41,7 @@ def client_command(run: ClientCommand) -> Callable[..., None]:
     @functools.wraps(run)
     def command(*, server: str | None, key: str | None, data_dir: Path, **options: Any) -> None:
         service = find_service(server, key, data_dir)
-        try:
-            status = asyncio.run(_with_client(service, run, options))
-        except KeyboardInterrupt:
-            sys.exit(exits.INTERRUPTED)
-        sys.exit(status or 0)
+        sys.exit(asyncio.run(_with_client(service, run, options)) or 0)
 
     return command
 
@@ -70,8 +65,7 @@ def _silent_once_interrupted() -> Generator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - within a signal handler
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        discard(sys.stdout)
         cancel(number, frame)
 
     signal.signal(signal.SIGINT, interrupt)

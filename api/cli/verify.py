@@ -12,6 +12,7 @@ from api.cli.checkpoint_file import read_checkpoint
 from api.cli.options import data_dir_option, json_option
 from api.cli.output import show_struct
 from api.cli.progress import progress
+from api.cli.unread import until_unread
 
 if TYPE_CHECKING:
     from adapters.postgres.verify import Damage, LogReport
@@ -41,10 +42,11 @@ def verify(
     head = read_checkpoint(checkpoint).head if checkpoint else None
     with owner_database(load_settings(data_dir, database_url)) as url:
         report = asyncio.run(walk(url, head, shown=not as_json))
-    if as_json:
-        show_struct(_Result.of(report))
-    else:
-        _show(report, head)
+    with until_unread():
+        if as_json:
+            show_struct(_Result.of(report))
+        else:
+            _show(report, head)
     sys.exit(BAD if report.damage else 0)
 
 
