@@ -1,9 +1,11 @@
 """`container run` and `container request`: the same request, started at once or not."""
 
 import asyncio
+import functools
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from secrets import token_hex
+from typing import Any
 
 import click
 
@@ -28,6 +30,16 @@ OUTCOME_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
 LONGEST_STEM = 50
+
+
+def _asks_first(command: Callable[..., None]) -> Callable[..., None]:
+    """For secrets, while Ctrl-C still ends a read at once: asyncio would only note it."""
+
+    @functools.wraps(command)
+    def asked(*, secret: tuple[str, ...], **options: Any) -> None:
+        command(secret={each: _ask(each) for each in secret}, **options)
+
+    return asked
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
@@ -55,6 +67,7 @@ LONGEST_STEM = 50
 @click.option("--workdir", type=PATH, help="Where its command runs.")
 @click.option("--follow", "-f", is_flag=True, help="Show its log; exit with its exit code.")
 @click.option("--start/--no-start", default=True, help="Or only create it.")
+@_asks_first
 @client_command
 async def run(
     client: ApiClient,
@@ -63,7 +76,7 @@ async def run(
     command: tuple[str, ...],
     name: str | None,
     env: tuple[str, ...],
-    secret: tuple[str, ...],
+    secret: dict[str, str],
     memory: int,
     cpus: int,
     network: str,
@@ -90,8 +103,7 @@ async def run(
         network="isolated" if network == "isolated" else "none",
         limits=Limits(memory_bytes=memory, cpu_millis=cpus, pids=DEFAULT.pids),
     )
-    secrets = {each: _ask(each) for each in secret}
-    body = {"spec": spec, "secrets": secrets, "start": start}
+    body = {"spec": spec, "secrets": secret, "start": start}
     answer = await client.command("/v1/containers", body)
     container_id = output.decode(answer, Accepted).id
     if follow and start:

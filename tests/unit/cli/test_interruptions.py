@@ -106,3 +106,20 @@ def test_ctrl_c_where_something_is_asked_for_ends_the_command_with_its_own_statu
     monkeypatch.setattr("click.termui.visible_prompt_func", interrupt)
     give_command(monkeypatch, lambda: click.prompt("Name"))
     assert status_of(monkeypatch, "given") == exits.INTERRUPTED
+
+
+def test_ctrl_c_ends_the_asking_for_a_secret_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    went_on: list[str] = []
+
+    def ask(variable: str, **_: Any) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        went_on.append(variable)
+        return "secret"
+
+    monkeypatch.setenv("EULERMAKER_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("EULERMAKER_KEY", "em_test")
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "prompt", ask)
+    asking = ("container", "run", "--secret", "PASSWORD", "image")
+    assert status_of(monkeypatch, *asking) == exits.INTERRUPTED
+    assert not went_on
