@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 
 import msgspec
 
@@ -23,11 +23,10 @@ class InMemorySecretVault:
         self._kept: dict[tuple[str, str], _Kept] = {}
 
     async def put(self, tenant: str, value: str, *, owner: str) -> tuple[str, str]:
-        reference = f"secret-{token_hex(16)}"
+        reference = f"secret-{self._hmac(tenant, owner, value)[:32]}"
         kept = _Kept(value=value, owner=owner, put_at=datetime.now(UTC))
         self._kept[tenant, reference] = kept
-        message = f"{tenant}\0{value}".encode()
-        return reference, hmac.digest(self._key, message, "sha256").hex()
+        return reference, self._hmac(tenant, value)
 
     async def get(self, tenant: str, reference: str) -> str:
         try:
@@ -38,6 +37,11 @@ class InMemorySecretVault:
     async def erase(self, tenant: str, references: Collection[str]) -> None:
         for reference in references:
             self._kept.pop((tenant, reference), None)
+
+    async def erase_old(self, tenant: str, reference: str, before: datetime) -> None:
+        kept = self._kept.get((tenant, reference))
+        if kept is not None and kept.put_at < before:
+            del self._kept[tenant, reference]
 
     async def list_old(
         self, before: datetime, *, after: StoredSecret | None = None, limit: int = 200
@@ -58,3 +62,6 @@ class InMemorySecretVault:
             if name == reference:
                 put_at = kept.put_at - timedelta(seconds=seconds)
                 self._kept[tenant, name] = msgspec.structs.replace(kept, put_at=put_at)
+
+    def _hmac(self, *parts: str) -> str:
+        return hmac.digest(self._key, msgspec.json.encode(parts), "sha256").hex()

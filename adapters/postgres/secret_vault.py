@@ -8,7 +8,6 @@ the table must be had alone for that (`adapters.postgres.key_rotation`).
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from secrets import token_hex
 
 from adapters.postgres.failures import borrowed
 from adapters.postgres.tenants import EVERY_TENANT, TenantPool
@@ -21,11 +20,13 @@ USE = "LOCK TABLE secrets.vault IN ROW EXCLUSIVE MODE"
 PUT = """
 INSERT INTO secrets.vault (tenant, reference, owner, key_id, wrapped_key, ciphertext)
 VALUES (%s, %s, %s, %s, %s, %s)
+ON CONFLICT (tenant, reference) DO UPDATE SET created_at = clock_timestamp()
 """
 GET = """
 SELECT key_id, wrapped_key, ciphertext FROM secrets.vault WHERE tenant = %s AND reference = %s
 """
 ERASE = "DELETE FROM secrets.vault WHERE tenant = %s AND reference = ANY(%s)"
+ERASE_OLD = f"{ERASE} AND created_at < %s"
 OLD = """
 SELECT tenant, reference, owner FROM secrets.vault
 WHERE created_at < %s AND owner IS NOT NULL AND (tenant, reference) > (%s, %s)
@@ -45,10 +46,10 @@ class EncryptedVault:
         self._load_keys = load_keys
 
     async def put(self, tenant: str, value: str, *, owner: str) -> tuple[str, str]:
-        place = Place(tenant, f"secret-{token_hex(16)}")
         async with borrowed(self._pool, tenant) as connection:
             await connection.execute(USE)
             sealer = await self._sealer()
+            place = Place(tenant, sealer.reference(tenant, owner, value))
             sealed = sealer.seal(place, value)
             row = [tenant, place.reference, owner, *_columns(sealed)]
             await connection.execute(PUT, row)
@@ -66,6 +67,10 @@ class EncryptedVault:
     async def erase(self, tenant: str, references: Collection[str]) -> None:
         async with borrowed(self._pool, tenant) as connection:
             await connection.execute(ERASE, [tenant, list(references)])
+
+    async def erase_old(self, tenant: str, reference: str, before: datetime) -> None:
+        async with borrowed(self._pool, tenant) as connection:
+            await connection.execute(ERASE_OLD, [tenant, [reference], before])
 
     async def list_old(
         self, before: datetime, *, after: StoredSecret | None = None, limit: int = 200

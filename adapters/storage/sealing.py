@@ -17,6 +17,7 @@ from adapters.storage.keys import KeyRing
 from domain.errors import SecretUnreadable
 
 NONCE_BYTES = 12
+REFERENCE_DIGITS = 32
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -64,7 +65,14 @@ class Sealer:
 
     def compare(self, tenant: str, value: str) -> str:
         """Equal for equal values of one tenant; tells nothing without our key."""
-        message = msgspec.json.encode((tenant, value))
+        return self._hmac(tenant, value)
+
+    def reference(self, tenant: str, owner: str, value: str) -> str:
+        """Where the value is kept for its owner: always the same place, and nobody else's."""
+        return f"secret-{self._hmac(tenant, owner, value)[:REFERENCE_DIGITS]}"
+
+    def _hmac(self, *parts: str) -> str:
+        message = msgspec.json.encode(parts)
         return hmac.new(self._comparing, message, sha256).hexdigest()
 
     def _wrap(self, place: Place, data_key: bytes) -> bytes:

@@ -24,7 +24,6 @@ from domain.containers.spec import (
     Variable,
 )
 from domain.containers.state import Container, Status
-from domain.errors import CommandIdReused
 from projections.answer import Answer, Page
 from projections.containers import ContainerDetails, ContainerRow
 
@@ -76,19 +75,10 @@ async def request_container(call: Call[Nothing, ContainerRequest]) -> Answered[A
     _check_variables(request)
     await check_image(call, request.spec.image, path="$.spec.image")
     await check_limits(call, request.spec.limits, default=Limits(), path="$.spec.limits")
-    try:
-        return await _request(call)
-    except CommandIdReused:
-        if not request.secrets:
-            raise
-        return await _request(call)  # the same request came twice at once: now it is recorded
-
-
-async def _request(call: Call[Nothing, ContainerRequest]) -> Answered[Accepted]:
     container_id = call.derived_id()
     secrets = await _keep_secrets(call, container_id)
-    spec = msgspec.structs.replace(call.body.spec, secrets=secrets)
-    command = c.RequestContainer(container_id=container_id, spec=spec, start=call.body.start)
+    spec = msgspec.structs.replace(request.spec, secrets=secrets)
+    command = c.RequestContainer(container_id=container_id, spec=spec, start=request.start)
     return await _accept_named(call, command, spec.name)
 
 
@@ -111,20 +101,12 @@ def _check_variables(request: ContainerRequest) -> None:
 async def _keep_secrets(
     call: Call[Nothing, ContainerRequest], container_id: str
 ) -> tuple[SecretVariable, ...]:
-    """A repeated request takes the references of the first, so that it is the same command."""
-    if not call.body.secrets:
-        return ()
+    """A repeated request has the references of the first, so that it is the same command."""
     owner = CONTAINERS.stream(container_id)
-    loaded = await call.parts.handler.load(CONTAINERS, call.tenant, container_id)
-    known = {s.name: s for s in loaded.state.spec.secrets} if loaded.state else {}
     kept: list[SecretVariable] = []
     for name, value in sorted(call.body.secrets.items()):
         reference, hmac = await call.parts.secrets.put(call.tenant, value, owner=owner)
-        first = known.get(name)
-        if first is not None and first.hmac == hmac:
-            kept.append(first)
-        else:
-            kept.append(SecretVariable(name=name, reference=reference, hmac=hmac))
+        kept.append(SecretVariable(name=name, reference=reference, hmac=hmac))
     return tuple(kept)
 
 

@@ -5,7 +5,7 @@ The process manager erases what belongs to a removed container at once; this is 
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from domain.application.aggregates import CONTAINERS
 from domain.application.command_handler import CommandHandler
@@ -32,16 +32,16 @@ class SecretSweep:
         last: StoredSecret | None = None
         while page := await self._secrets.list_old(before, after=last):
             for secret in page:
-                erased += await self._erase_unneeded(secret)
+                erased += await self._erase_unneeded(secret, before)
             last = page[-1]
         return erased
 
-    async def _erase_unneeded(self, secret: StoredSecret) -> bool:
+    async def _erase_unneeded(self, secret: StoredSecret, before: datetime) -> bool:
         container_id = secret.owner.removeprefix(CONTAINERS.stream(""))
         loaded = await self._handler.load(CONTAINERS, secret.tenant, container_id)
         state = loaded.state
         if not isinstance(state, Container) or secret.reference not in state.secret_references:
-            await self._secrets.erase(secret.tenant, [secret.reference])
+            await self._secrets.erase_old(secret.tenant, secret.reference, before)
             return True
         if state.status is not Status.REMOVED:
             return False

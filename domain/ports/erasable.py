@@ -19,13 +19,20 @@ class SecretVault(Protocol):
     """Secret values outside the log: encrypted, by reference."""
 
     async def put(self, tenant: str, value: str, *, owner: str) -> tuple[str, str]:
-        """(reference, HMAC of the value). owner: the stream whose events will name it."""
+        """(reference, HMAC of the value). owner: the stream whose events will name it.
+
+        Put again for the same owner, a value has the same reference, and is young again.
+        """
         ...
 
     async def get(self, tenant: str, reference: str) -> str: ...
 
     async def erase(self, tenant: str, references: Collection[str]) -> None:
         """Forgotten when it returns; also where there was nothing."""
+        ...
+
+    async def erase_old(self, tenant: str, reference: str, before: datetime) -> None:
+        """Unless it was put again since then: somebody may be about to name it."""
         ...
 
     async def list_old(

@@ -26,6 +26,7 @@ from tests.support.postgres import Database, PostgresServer
 MINUTE = timedelta(minutes=1)
 VALUE = "correct horse ☃ battery"
 OWNER = "container-a"
+OTHER = "container-b"
 KEYS = new_key_ring()
 
 Vault = InMemorySecretVault | EncryptedVault
@@ -85,13 +86,39 @@ def test_a_secret_is_read_back_by_its_reference(run: Run) -> None:
     run(body)
 
 
-def test_equal_values_have_equal_hmacs_and_references_of_their_own(run: Run) -> None:
+def test_equal_values_have_equal_hmacs_and_a_reference_for_each_owner(run: Run) -> None:
     async def body(vault: Vault) -> None:
         first, first_hmac = await vault.put("t", VALUE, owner=OWNER)
-        second, second_hmac = await vault.put("t", VALUE, owner=OWNER)
-        _, other_hmac = await vault.put("t", f"{VALUE}.", owner=OWNER)
-        assert first != second
+        second, second_hmac = await vault.put("t", VALUE, owner=OTHER)
+        other, other_hmac = await vault.put("t", f"{VALUE}.", owner=OWNER)
+        assert len({first, second, other}) == 3
         assert first_hmac == second_hmac != other_hmac
+
+    run(body)
+
+
+def test_a_value_that_is_put_again_keeps_its_reference_and_is_young_again(run: Run) -> None:
+    async def body(vault: Vault) -> None:
+        first = await vault.put("t", VALUE, owner=OWNER)
+        between = datetime.now(UTC)
+        assert await vault.put("t", VALUE, owner=OWNER) == first
+        assert list(await vault.list_old(between)) == []
+        assert await vault.get("t", first[0]) == VALUE
+
+    run(body)
+
+
+def test_only_what_is_still_old_is_erased_as_such(run: Run) -> None:
+    async def body(vault: Vault) -> None:
+        reference, _ = await vault.put("t", VALUE, owner=OWNER)
+        now = datetime.now(UTC)
+        await vault.erase_old("t", reference, now - MINUTE)
+        await vault.erase_old("u", reference, now + MINUTE)
+        assert await vault.get("t", reference) == VALUE
+        await vault.erase_old("t", reference, now + MINUTE)
+        await vault.erase_old("t", reference, now + MINUTE)
+        with pytest.raises(SecretMissing):
+            await vault.get("t", reference)
 
     run(body)
 
@@ -110,7 +137,7 @@ def test_tenants_can_neither_read_nor_compare_each_others_secrets(run: Run) -> N
 def test_an_erased_secret_is_missing(run: Run) -> None:
     async def body(vault: Vault) -> None:
         reference, _ = await vault.put("t", VALUE, owner=OWNER)
-        other, _ = await vault.put("t", VALUE, owner=OWNER)
+        other, _ = await vault.put("t", VALUE, owner=OTHER)
         await vault.erase("u", [reference])
         await vault.erase("t", [reference])
         await vault.erase("t", [reference, "secret-unknown"])
@@ -136,7 +163,10 @@ def test_secrets_are_listed_with_their_owner_once_they_are_old_enough(run: Run) 
 
 def test_old_secrets_are_listed_page_by_page(run: Run) -> None:
     async def body(vault: Vault) -> None:
-        put = {(await vault.put(tenant, VALUE, owner=OWNER))[0] for tenant in "tttuu"}
+        put = {
+            (await vault.put(tenant, VALUE, owner=f"container-{number}"))[0]
+            for number, tenant in enumerate("tttuu")
+        }
         found: list[str] = []
         page: Sequence[StoredSecret] = ()
         later = datetime.now(UTC) + MINUTE

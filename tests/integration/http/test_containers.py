@@ -52,6 +52,29 @@ def test_a_repeated_request_with_a_secret_is_the_same_container() -> None:
     run(story)
 
 
+def test_a_repeated_request_with_a_secret_is_refused_as_it_was() -> None:
+    async def story(service: Service) -> None:
+        await service.a_container("web")
+        headers = {"Idempotency-Key": "request-1"}
+        for _ in range(2):
+            response = await service.call("POST", "/v1/containers", WITH_SECRET, headers=headers)
+            assert await problem(response) == (409, "refused-state")
+            assert (await response.json())["rule"] == "name-taken"
+
+    run(story)
+
+
+def test_the_same_request_with_a_secret_twice_at_once_is_one_container() -> None:
+    async def story(service: Service) -> None:
+        service.store.turns = 1_000
+        calls = [service.post("/v1/containers", WITH_SECRET, key="request-1") for _ in range(2)]
+        first, second = await asyncio.gather(*calls)
+        assert (first["id"], first["version"]) == (second["id"], second["version"])
+        assert {first["replayed"], second["replayed"]} == {True, False}
+
+    run(story)
+
+
 def test_a_repeated_request_is_answered_though_its_image_is_gone_by_now() -> None:
     async def story(service: Service) -> None:
         first = await service.a_container(key="request-1")

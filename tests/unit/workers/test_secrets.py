@@ -1,6 +1,7 @@
 """Secret values go when their container does, and those that nobody came for go after a while."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from domain.containers import events as e
 from domain.containers.spec import ContainerSpec, SecretVariable
 from domain.errors import SecretMissing
 from domain.event import DEFAULT_TENANT
+from domain.ports import StoredSecret
 from tests.support.installation import Installation, names, run
 
 SPEC = ContainerSpec(image="alpine:3", name="web", command=("serve",))
@@ -19,8 +21,8 @@ VALUE = "correct horse"
 OLD_SECONDS = GRACE.total_seconds() + 60
 
 
-async def _keep(at: Installation) -> SecretVariable:
-    reference, hmac = await at.secrets.put(DEFAULT_TENANT, VALUE, owner=STREAM)
+async def _keep(at: Installation, value: str = VALUE) -> SecretVariable:
+    reference, hmac = await at.secrets.put(DEFAULT_TENANT, value, owner=STREAM)
     return SecretVariable(name="PASSWORD", reference=reference, hmac=hmac)
 
 
@@ -31,9 +33,9 @@ async def _request(at: Installation, *, start: bool = True) -> SecretVariable:
     return secret
 
 
-async def _is_kept(at: Installation, secret: SecretVariable) -> bool:
+async def _is_kept(at: Installation, secret: SecretVariable, value: str = VALUE) -> bool:
     try:
-        return await at.secrets.get(DEFAULT_TENANT, secret.reference) == VALUE
+        return await at.secrets.get(DEFAULT_TENANT, secret.reference) == value
     except SecretMissing:
         return False
 
@@ -117,14 +119,32 @@ def test_a_value_whose_request_was_never_recorded_is_swept_when_it_is_old() -> N
     run(body)
 
 
-def test_a_value_that_a_repeated_request_left_is_swept_and_the_first_one_stays() -> None:
+def test_a_value_that_a_refused_request_left_is_swept_and_the_first_one_stays() -> None:
     async def body(at: Installation) -> None:
-        first, second = await _request(at), await _keep(at)
+        first, second = await _request(at), await _keep(at, "another")
         for secret in (first, second):
             at.secrets.age(secret.reference, OLD_SECONDS)
         assert await _sweep(at).sweep() == 1
         assert await _is_kept(at, first)
-        assert not await _is_kept(at, second)
+        assert not await _is_kept(at, second, "another")
+
+    run(body)
+
+
+def test_an_old_value_that_is_put_again_during_a_sweep_stays() -> None:
+    async def body(at: Installation) -> None:
+        secret = await _keep(at)
+        at.secrets.age(secret.reference, OLD_SECONDS)
+        list_old = at.secrets.list_old
+
+        async def list_and_put(*arguments: Any, **more: Any) -> Sequence[StoredSecret]:
+            listed = await list_old(*arguments, **more)
+            await _keep(at)
+            return listed
+
+        at.secrets.list_old = list_and_put  # type: ignore[method-assign] # by a repeated request
+        await _sweep(at).sweep()
+        assert await _is_kept(at, secret)
 
     run(body)
 
