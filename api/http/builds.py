@@ -55,7 +55,7 @@ class ArtifactsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 async def submit_build(call: Call[Nothing, BuildSpec]) -> Answered[Accepted]:
     spec = call.body
     await _check_content(call)
-    base_image = _base_image(call)
+    base_image = await _base_image(call)
     await check_limits(call, spec.limits, default=BUILD_LIMITS, path="$.limits")
     if spec.base_image:
         await check_image(call, spec.base_image, path="$.base_image")
@@ -64,11 +64,11 @@ async def submit_build(call: Call[Nothing, BuildSpec]) -> Answered[Accepted]:
     return await call.accept(command, build_id, f"/v1/builds/{build_id}")
 
 
-def _base_image(call: Call[Nothing, BuildSpec]) -> str:
+async def _base_image(call: Call[Nothing, BuildSpec]) -> str:
     """What the steps start from; an image build starts from what its Dockerfile says."""
     chosen = call.body.base_image
     if not isinstance(call.body.source, ImageSource):
-        return chosen or call.parts.settings.builds.base_image
+        return chosen or await _default_base_image(call)
     if chosen is not None:
         raise e.Rejected(
             e.ILLEGAL_VALUE,
@@ -77,6 +77,16 @@ def _base_image(call: Call[Nothing, BuildSpec]) -> str:
             path="$.base_image",
         )
     return ""
+
+
+async def _default_base_image(call: Call[Nothing, BuildSpec]) -> str:
+    """A repeated submission has that of the first, so that it is the same command."""
+    if call.may_be_repeated:
+        loaded = await call.parts.handler.load(BUILDS, call.tenant, call.derived_id())
+        known: Build | None = loaded.state
+        if known is not None:
+            return known.base_image
+    return call.parts.settings.builds.base_image
 
 
 async def cancel_build(call: Call[Nothing, CancelRequest]) -> Answered[Accepted]:

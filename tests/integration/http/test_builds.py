@@ -1,5 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+
+from api.http.app import create_app
+from api.settings import Settings
 from domain.builds.commands import CancelBuild
 from tests.integration.http.support import Service, problem, run
 from tests.support.container_engines import a_tar
@@ -57,6 +63,22 @@ def test_a_repeated_submission_is_the_same_build() -> None:
         again = await service.a_build(key="submission-1")
         assert again == {**first, "replayed": True}
         assert len((await service.get("/v1/builds"))["items"]) == 1
+
+    run(story)
+
+
+def test_a_repeated_submission_is_the_same_build_though_the_default_base_image_has_changed() -> (
+    None
+):
+    async def story(service: Service) -> None:
+        first = await service.a_build(key="submission-1")
+        settings = Settings.load({"EULERMAKER_BASE_IMAGE": "newer:1"})
+        restarted = replace(service.parts, settings=settings, registry=CollectorRegistry())
+        async with TestClient(TestServer(create_app(restarted))) as service.client:
+            again = await service.a_build(key="submission-1")
+            assert again == {**first, "replayed": True}
+            other = (await service.a_build(key="submission-2"))["id"]
+            assert (await service.get(f"/v1/builds/{other}"))["value"]["base_image"] == "newer:1"
 
     run(story)
 
