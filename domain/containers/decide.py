@@ -134,8 +134,7 @@ def _intend(command: c.ContainerUserCommand, state: Container) -> Events:
         case c.RenameContainer(name=name):
             return () if name == state.name else (e.ContainerRenamed(container_id=cid, name=name),)
         case c.ChangeContainerLimits(limits=limits):
-            if limits == state.limits:
-                return ()
+            # Also those that it has by what is recorded: others may wait, or have been set unseen.
             return (
                 e.ContainerLimitsChangeRequested(
                     container_id=cid, limits=limits, generation=generation

@@ -7,7 +7,17 @@ from domain.containers import events as e
 from domain.containers.decide import decide
 from domain.containers.state import Status
 from domain.errors import Refusal, UnknownStream
-from tests.support.containers import CID, IN_STATUS, MORE, REQUESTED, RUNNING, SPEC, after, when
+from tests.support.containers import (
+    CID,
+    IN_STATUS,
+    MORE,
+    REQUESTED,
+    RUNNING,
+    SPEC,
+    after,
+    fail,
+    when,
+)
 
 START = c.StartContainer(container_id=CID)
 STOP = c.StopContainer(container_id=CID)
@@ -124,10 +134,17 @@ def test_the_grace_is_the_containers_own_unless_given(
     assert (own.grace_seconds, given.grace_seconds) == (SPEC.stop_grace_seconds, 0)
 
 
-def test_what_is_so_already_is_not_recorded_again() -> None:
-    state = after(*RUNNING)
-    assert decide(c.RenameContainer(container_id=CID, name=SPEC.name), state) == ()
-    assert decide(c.ChangeContainerLimits(container_id=CID, limits=SPEC.limits), state) == ()
+def test_a_name_that_it_has_already_is_not_recorded_again() -> None:
+    assert decide(c.RenameContainer(container_id=CID, name=SPEC.name), after(*RUNNING)) == ()
+
+
+def test_limits_that_are_asked_for_last_count_though_others_wait_or_ended_unknown() -> None:
+    waiting = when(after(*RUNNING), LIMIT)
+    back = c.ChangeContainerLimits(container_id=CID, limits=SPEC.limits)
+    asked = e.ContainerLimitsChangeRequested(container_id=CID, limits=SPEC.limits)
+    assert waiting.limits == SPEC.limits
+    assert decide(back, waiting) == (asked,)
+    assert decide(back, when(waiting, fail(waiting.version, unknown=True))) == (asked,)
 
 
 def test_only_the_name_that_we_show_changes() -> None:
