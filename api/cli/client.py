@@ -61,10 +61,21 @@ class ApiClient:
         return msgspec.json.decode(await self.get(path, query), type=kind)
 
     async def command(
-        self, path: str, body: object = None, *, method: str = "POST", query: Query | None = None
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str = "POST",
+        query: Query | None = None,
+        if_version: int | None = None,
     ) -> bytes:
-        """Sent with a key of its own, so that repeating it after a lost answer is safe."""
+        """Sent with a key of its own, so that repeating it after a lost answer is safe.
+
+        if_version: refused where it is about something that has changed since.
+        """
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Content-Type": "application/json"}
+        if if_version is not None:
+            headers["If-Match"] = f'"{if_version}"'
         content = msgspec.json.encode({} if body is None else body)
         return await self._call(method, path, query=query, headers=headers, content=content)
 

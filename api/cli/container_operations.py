@@ -1,20 +1,36 @@
 """What can be done to a container that is there: each is one command to the service."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 import click
+import msgspec
 
 from api.cli import output
 from api.cli.checked import NAME, bounds
+from api.cli.checkpoint_file import Checkpoint
 from api.cli.client import ApiClient
 from api.cli.names import find_container
-from api.cli.problems import REFUSED_STATE, ServiceRefused
+from api.cli.problems import REFUSED_STATE, STALE_VERSION, ServiceRefused
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from domain.containers.decide import PRESENT
+from domain.containers.events import ContainerLimitsChangeRequested
 from domain.containers.spec import Limits, Signal
+from domain.containers.state import UPDATE_LIMITS
 from projections.answer import Answer
 from projections.containers import ContainerDetails
+
+
+class LimitsIntent(msgspec.Struct, frozen=True):
+    data: ContainerLimitsChangeRequested
+
+
+class AskedLimits(msgspec.Struct, frozen=True):
+    """A page of a container's history with one event, as far as it matters here."""
+
+    items: tuple[LimitsIntent]
+
 
 grace_option = click.option(
     "--grace-seconds",
@@ -120,14 +136,39 @@ async def limits(
     if memory is None and cpus is None and pids is None:
         raise click.UsageError("Nothing would change. Name --memory, --cpus or --pids.")
     container_id = await find_container(client, container)
+    named = {"memory_bytes": memory, "cpu_millis": cpus, "pids": pids}
+    change = {name: value for name, value in named.items() if value is not None}
+    try:
+        answer = await _change_limits(client, container_id, change)
+    except ServiceRefused as refused:
+        if refused.problem.type != STALE_VERSION:
+            raise
+        # The read model lagged, or somebody was faster: once more, as of the log's end.
+        now = await client.read("/v1/checkpoint", Checkpoint)
+        answer = await _change_limits(client, container_id, change, min_position=now.position)
+    _show(answer, container_id, "limits", as_json=as_json)
+
+
+async def _change_limits(
+    client: ApiClient, container_id: str, change: Mapping[str, int], *, min_position: int = 0
+) -> bytes:
+    """What is not named stays as it was last asked for, also while that waits.
+
+    Refused where the container has changed since that was read.
+    """
     path = f"/v1/containers/{container_id}"
-    now = (await client.read(path, Answer[ContainerDetails])).value.limits
-    wanted = Limits(
-        memory_bytes=memory or now.memory_bytes,
-        cpu_millis=cpus or now.cpu_millis,
-        pids=pids or now.pids,
-    )
-    await _operate(client, container_id, "limits", wanted, as_json=as_json)
+    query = {"min_position": min_position}
+    now = (await client.read(path, Answer[ContainerDetails], query)).value
+    waiting = [op.intent for op in now.operations if op.name == UPDATE_LIMITS]
+    limits = await _asked_limits(client, path, waiting[-1]) if waiting else now.limits
+    wanted = msgspec.structs.replace(limits, **change)
+    return await client.command(f"{path}/limits", wanted, if_version=now.version)
+
+
+async def _asked_limits(client: ApiClient, path: str, intent: int) -> Limits:
+    """What this intent asked for, though the container does not have it yet."""
+    query = {"after_version": intent - 1, "limit": 1}
+    return (await client.read(f"{path}/history", AskedLimits, query)).items[0].data.limits
 
 
 @click.command("remove")

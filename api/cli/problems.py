@@ -14,6 +14,7 @@ KEY_ADVICE = (
     "Here: set EULERMAKER_KEY to it, or unset it, for the admin key of a service started here."
 )
 REFUSED_STATE = "urn:eulermaker:problem:refused-state"
+STALE_VERSION = "urn:eulermaker:problem:stale-version"
 UNKNOWN_ID = "urn:eulermaker:problem:unknown-id"
 
 

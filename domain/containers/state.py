@@ -56,6 +56,10 @@ class Status(StrEnum):
     REMOVED = "removed"
 
 
+UPDATE_LIMITS = "update limits"
+"""What the operation is called that a change of limits begins."""
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """An intent without an outcome yet. before: the status that it would leave in force."""
 
@@ -189,7 +193,7 @@ def _intend(state: Container, event: ContainerIntent) -> Container:
         case ContainerKillRequested():
             return _begin(state, "kill")
         case ContainerLimitsChangeRequested():
-            return _begin(state, "update limits")
+            return _begin(state, UPDATE_LIMITS)
         case ContainerRemovalRequested():
             return _begin(state, "remove")
 
