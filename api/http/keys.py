@@ -93,10 +93,14 @@ async def revoke_key(call: Call[Nothing, RevocationRequest]) -> Answered[Accepte
 
 
 async def erase_key_label(call: Call[Nothing, Nothing]) -> Answered[Accepted]:
-    """Erased first: the log must not say so before it is true."""
+    """Erased first: the log must not say so before it is true.
+
+    What has the id of a command that was answered before erases nothing any more.
+    """
     key_id = call.path("key_id")
     loaded = await call.parts.handler.load(KEYS, call.tenant, key_id)
-    if loaded.version and call.expected_version in {None, loaded.version}:
+    answered = await call.parts.store.find_receipt(call.tenant, call.command_id)
+    if answered is None and loaded.version and call.expected_version in {None, loaded.version}:
         await call.parts.identities.erase(call.tenant, actor_of(key_id))
     return await call.accept(EraseKeyLabel(key_id=key_id), key_id, f"/v1/keys/{key_id}")
 

@@ -194,6 +194,10 @@ def test_a_label_is_not_erased_by_a_command_that_is_refused() -> None:
         assert (await labels_of(service, created["id"]))[0] == "Ada"
         unknown = await service.call("DELETE", "/v1/keys/nobody/label")
         assert await problem(unknown) == (404, "unknown-id")
+        await service.a_container(key="another-command")
+        reused = await service.call("DELETE", path, headers={"Idempotency-Key": "another-command"})
+        assert await problem(reused) == (422, "command-id-reused")
+        assert (await labels_of(service, created["id"]))[0] == "Ada"
 
     run(story)
 
