@@ -157,8 +157,8 @@ async def _repeat(call: Call[Nothing, KeyRequest], known: Key) -> Answered[KeyCr
     receipt = await call.parts.store.find_receipt(call.tenant, call.command_id)
     subject = actor_of(known.key_id)
     labels = await call.parts.identities.labels(call.tenant, [subject])
-    same_label = labels.get(subject, call.body.label) == call.body.label  # it may be erased by now
-    same = known.role == call.body.role and same_label
+    gone = call.body.label if known.label_may_be_erased else ""
+    same = known.role == call.body.role and labels.get(subject, gone) == call.body.label
     if receipt is None or not same:
         raise e.Rejected(
             e.COMMAND_ID_REUSED, "This Idempotency-Key created another key. Choose a new one."

@@ -13,6 +13,11 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked: bool = False
     version: int = 1
 
+    @property
+    def label_may_be_erased(self) -> bool:
+        """Whether anything but its creation and revocation is recorded of it."""
+        return self.version > 1 + self.revoked
+
 
 def evolve(state: Key | None, event: AccessEvent) -> Key | None:
     if isinstance(event, KeyCreated):

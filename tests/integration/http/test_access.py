@@ -210,13 +210,17 @@ async def labels_of(service: Service, key_id: str) -> tuple[str, str]:
     return label, deeds[0]["actor_label"] if deeds else ""
 
 
-def test_an_idempotency_key_makes_one_key_only() -> None:
+@pytest.mark.parametrize("revoked", [False, True])
+@pytest.mark.parametrize("other", [{"role": "admin"}, {"role": "viewer", "label": "Bob"}])
+def test_an_idempotency_key_makes_one_key_only(other: dict[str, str], *, revoked: bool) -> None:
     async def story(service: Service) -> None:
-        await service.post("/v1/keys", {"role": "viewer"}, key="create-key-1")
-        other = await service.call(
-            "POST", "/v1/keys", {"role": "admin"}, headers={"Idempotency-Key": "create-key-1"}
+        first = await service.post("/v1/keys", {"role": "viewer"}, key="create-key-1")
+        if revoked:
+            await service.post(f"/v1/keys/{first['id']}/revoke")
+        response = await service.call(
+            "POST", "/v1/keys", other, headers={"Idempotency-Key": "create-key-1"}
         )
-        assert await problem(other) == (422, "command-id-reused")
+        assert await problem(response) == (422, "command-id-reused")
 
     run(story)
 
