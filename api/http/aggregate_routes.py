@@ -28,7 +28,6 @@ _BLOBS = (
         summary="Upload a file: the raw body; its digest comes back",
         status=201,
         raw_body=True,
-        problems=(e.BODY_TOO_LARGE, e.BODY_TIMEOUT, e.TRUNCATED_BODY, e.UNSUPPORTED_MEDIA_TYPE),
     ),
     Route(
         method="GET",
@@ -149,6 +148,7 @@ _CONTAINERS = (
         problems=(
             *COMMAND,
             e.REFUSED_STATE,
+            e.PROJECTION_BEHIND,
             e.UNKNOWN_IMAGE,
             e.AMBIGUOUS_VARIABLE,
             e.BEYOND_THE_MACHINE,
@@ -185,7 +185,12 @@ _CONTAINERS = (
     _operation("pause", containers.pause_container, "Pause a container"),
     _operation("unpause", containers.unpause_container, "Let a paused container go on"),
     _operation("kill", containers.kill_container, "Send a signal to a container"),
-    _operation("rename", containers.rename_container, "Give a container another name"),
+    _operation(
+        "rename",
+        containers.rename_container,
+        "Give a container another name",
+        e.PROJECTION_BEHIND,
+    ),
     _operation(
         "limits",
         containers.change_container_limits,

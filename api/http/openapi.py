@@ -13,10 +13,10 @@ from api.http.app_keys import OPENAPI
 from api.http.call import Call
 from api.http.decoding import Nothing
 from api.http.route import PUBLIC, Route
+from api.http.route_problems import problems_of
 from domain.access.roles import Permission
 
 REFERENCES = "#/components/schemas/{name}"
-EVERYWHERE = (e.WRONG_TYPE, e.UNAUTHENTICATED, e.FORBIDDEN, e.TOO_MANY_REQUESTS, e.INTERNAL)
 
 Schema = dict[str, Any]
 
@@ -82,7 +82,7 @@ def _alternatives(result: Any) -> tuple[Any, ...]:
 
 def _problems(route: Route) -> Schema:
     by_status: dict[int, list[e.ProblemType]] = {}
-    for problem in (*EVERYWHERE, *route.problems):
+    for problem in problems_of(route):
         by_status.setdefault(problem.status, []).append(problem)
     schema = {"$ref": REFERENCES.format(name="Problem")}
     return {

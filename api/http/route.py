@@ -33,7 +33,7 @@ class Route:
     """raw_body: the handler reads it. media_type: of the answer.
 
     ticket: a one-time ticket in the query will do instead of a key.
-    problems: what may go wrong besides what may go wrong everywhere.
+    problems: what may go wrong besides what `problems_of` adds to it.
     """
 
     method: Method

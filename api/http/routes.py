@@ -118,7 +118,7 @@ _KEYS = (
         handler=keys.revoke_key,
         summary="Revoke a key; its connections are closed",
         status=202,
-        problems=CHANGE,
+        problems=(*CHANGE, e.PROJECTION_BEHIND),
     ),
     Route(
         method="DELETE",
