@@ -15,10 +15,10 @@ from adapters.postgres.errors import translated
 from adapters.postgres.hashing import GENESIS, blob, chain_hash, integer, leaf_hash, text
 from adapters.postgres.proof_queries import (
     EVENTS_BESIDE_THEIR_RECORDS,
-    GUARDS_AWAY,
     HEAD_AND_LAST,
     PAGE,
     RECEIPTS_BESIDE_EVENTS,
+    UNGUARDED_TABLES,
 )
 from domain.event import LogHead
 
@@ -107,8 +107,8 @@ class _Verifier:
     async def run(self) -> LogReport:
         damage = await self._walk() or await self._check_ends()
         warnings = tuple(
-            f"Rows of log.{table} can be changed: the trigger {table}_never_change is not enabled."
-            for (table,) in await self._rows(GUARDS_AWAY)
+            f"Rows of log.{table} can be changed: the trigger {table}_never_change {why}."
+            for table, why in await self._rows(UNGUARDED_TABLES)
         )
         return LogReport(
             position=self._position, chain=self._chain, damage=damage, warnings=warnings
@@ -204,7 +204,9 @@ class _Verifier:
             )
         for position, command_id in await self._rows(RECEIPTS_BESIDE_EVENTS):
             return _damage(
-                position, "receipt", f"The receipt of command {command_id} is not of its events."
+                position,
+                "receipt",
+                f"The receipt of command {command_id} does not say what it recorded.",
             )
         return None
 
@@ -244,7 +246,7 @@ def _beside(position: int, kind: str) -> Damage:
         kind,
         {
             "version": "The versions of the event's stream do not follow each other.",
-            "receipt": "There is no receipt of a command that recorded this event.",
+            "receipt": "No receipt agrees with this event about the command that recorded it.",
         }[kind],
     )
 

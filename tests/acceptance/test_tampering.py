@@ -35,6 +35,11 @@ CHANGES = {
     f"UPDATE log.events SET position = {BAD} WHERE position = {BAD + 2};"
     f"UPDATE log.events SET position = {BAD + 2} WHERE position = 9999",
     "truncated table": f"DELETE FROM log.events WHERE position >= {BAD}",
+    "moment past counting": f"UPDATE log.events SET recorded_at = '294276-12-31'"
+    f" WHERE position = {BAD}",
+    "receipt of nothing": f"UPDATE log.receipts SET first_position = 0 WHERE last_position = {BAD}",
+    "receipt of a refusal": f"UPDATE log.receipts SET status = 'refused'"
+    f" WHERE last_position = {BAD}",
 }
 TRUNCATE_WITH_ALL_RECORDS = f"""
 DELETE FROM log.events WHERE position >= {BAD};

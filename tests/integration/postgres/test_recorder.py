@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.recorder import LogRecorder, LogSubscription
+from adapters.postgres.verify import verify_log
 from tests.support.appends import an_append
 from tests.support.postgres import PASSWORD, Database
 
@@ -111,6 +112,21 @@ def test_the_newest_events_of_a_stream_come_first_where_that_is_asked_for(
     recorder.insert_events([StoredEvent(stream, version, "Noted", b"{}") for version in (1, 2, 3)])
     found = recorder.select_events(stream, desc=True, limit=2)
     assert [event.originator_version for event in found] == [3, 2]
+
+
+def test_a_log_of_what_the_library_recorded_is_whole(
+    database: Database, datastore: PostgresDatastore
+) -> None:
+    recorder, from_0, from_1 = LogRecorder(datastore), uuid4(), uuid4()
+    for _ in range(2):
+        recorder.insert_events(
+            [StoredEvent(from_0, 0, "Noted", b"{}"), StoredEvent(from_1, 1, "Noted", b"{}")],
+            command_id="both",
+        )
+    recorder.insert_events([StoredEvent(from_0, version, "Noted", b"{}") for version in (1, 2)])
+    report = asyncio.run(verify_log(database.service_url))
+    assert report.damage is None
+    assert report.position == recorder.max_notification_id()
 
 
 def _hear_nothing(_: LogSubscription) -> None:

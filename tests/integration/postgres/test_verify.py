@@ -4,20 +4,27 @@
 
 import asyncio
 
+import msgspec
 import psycopg
 import pytest
 
 from adapters.postgres.event_store import PostgresEventStore
 from adapters.postgres.hashing import GENESIS, chain_hash, micros
 from adapters.postgres.verify import LogReport, verify_log
+from domain.application.command_handler import CommandHandler
+from domain.containers.commands import StartContainer
+from domain.errors import Refusal
 from domain.event import LogHead
-from tests.support.appends import an_append, an_event
+from tests.support.appends import a_context, an_append, an_event
 from tests.support.event_stores import Store, runner
 from tests.support.postgres import Database
 
 EVENTS = 12
 PAGE_SIZE = 5
 """So that damage falls within, before and behind the borders of pages."""
+
+REFUSED_AT = EVENTS + 1
+LEAST = -(2**63)
 
 CHANGES = {
     "tenant": "tenant = 'other'",
@@ -30,8 +37,10 @@ CHANGES = {
     "last byte of data": "data = set_byte(data, length(data) - 1, 0)",
     "recorded_at": "recorded_at = recorded_at + interval '1 microsecond'",
     "never recorded": "recorded_at = 'infinity'",
+    "recorded after all that can be counted": "recorded_at = '294276-12-31'",
     "occurred_at": "occurred_at = occurred_at - interval '1 microsecond'",
     "never occurred": "occurred_at = '-infinity'",
+    "occurred after all that can be counted": "occurred_at = '294276-12-31'",
     "command_id": "command_id = 'other'",
     "correlation_id": "correlation_id = 'other'",
     "causation_id": "causation_id = 'other'",
@@ -63,6 +72,26 @@ def log(database: Database) -> Database:
     return database
 
 
+@pytest.fixture
+def varied_log(log: Database) -> Database:
+    """And then a refused command, deliveries of it and of others again, and one without events."""
+
+    async def fill(store: Store) -> None:
+        for _ in range(2):
+            with pytest.raises(Refusal):
+                await CommandHandler(store).refuse(
+                    StartContainer(container_id="c-1"),
+                    a_context("refused"),
+                    Refusal(rule="only-once", state="started", advice="It is started."),
+                )
+            await store.append(an_append("s-1", command_id="again"))
+            nothing = an_append("s-1", command_id="nothing")
+            await store.append(msgspec.structs.replace(nothing, events=()))
+
+    runner(lambda: PostgresEventStore(log.service_url))(fill)
+    return log
+
+
 def _verify(log: Database, checkpoint: LogHead | None = None) -> LogReport:
     return asyncio.run(verify_log(log.service_url, checkpoint=checkpoint, page_size=PAGE_SIZE))
 
@@ -85,6 +114,12 @@ def test_an_honest_log_is_whole(log: Database) -> None:
     assert _verify(log, _head(log)).damage is None
 
 
+def test_a_log_of_commands_that_came_to_different_ends_is_whole(varied_log: Database) -> None:
+    report = _verify(varied_log)
+    assert report.damage is None
+    assert report.position == REFUSED_AT + 1
+
+
 def test_an_empty_log_is_whole(database: Database) -> None:
     assert _verify(database) == LogReport(position=0, chain=GENESIS)
 
@@ -97,6 +132,37 @@ def test_guards_that_are_off_are_told(database: Database) -> None:
     events, receipts = _verify(database).warnings
     assert "events_never_change" in events
     assert "receipts_never_change" in receipts
+
+
+@pytest.mark.parametrize(
+    ("occasions", "function"),
+    [
+        ("DELETE ON log.events", "refuse_change"),
+        ("UPDATE OF stream OR DELETE OR TRUNCATE ON log.events", "refuse_change"),
+        ("UPDATE OR DELETE OR TRUNCATE ON log.events WHEN (false)", "refuse_change"),
+        ("UPDATE OR DELETE OR TRUNCATE ON log.events", "let_change"),
+    ],
+)
+def test_a_guard_that_guards_less_is_told(
+    database: Database, occasions: str, function: str
+) -> None:
+    with database.as_owner() as connection:
+        _run(connection, _function_that_lets_change("let_change"))
+        _run(
+            connection,
+            f"CREATE OR REPLACE TRIGGER events_never_change BEFORE {occasions}"
+            f" EXECUTE FUNCTION log.{function}()",
+        )
+    (warning,) = _verify(database).warnings
+    assert "events_never_change is not what the migrations made" in warning
+
+
+def test_guards_whose_function_is_another_are_told(database: Database) -> None:
+    with database.as_owner() as connection:
+        _run(connection, _function_that_lets_change("refuse_change"))
+    events, receipts = _verify(database).warnings
+    assert "events_never_change is not what the migrations made" in events
+    assert "receipts_never_change is not what the migrations made" in receipts
 
 
 def test_progress_is_told_page_by_page(log: Database) -> None:
@@ -217,6 +283,41 @@ def test_records_beside_the_chain_must_agree_with_it(log: Database, change: str,
     with log.as_owner() as connection:
         _run(connection, change)
     assert _found(log)[1] == kind
+
+
+@pytest.mark.parametrize(
+    ("change", "position"),
+    [
+        ("first_position = 0", 1),
+        ("first_position = 0 WHERE first_position = 5", 5),
+        ("first_position = -1 WHERE first_position = 5", 5),
+        (f"first_position = {LEAST} WHERE first_position = 5", 5),
+        (f"version = {LEAST} WHERE first_position = 5", 5),
+        ("status = 'accepted' WHERE status = 'refused'", REFUSED_AT),
+        ("status = 'refused' WHERE status = 'accepted'", 1),
+        ("status = 'refused' WHERE first_position = 5", 5),
+        ("status = 'refused' WHERE command_id = 'nothing'", 0),
+        ("first_position = -1 WHERE command_id = 'nothing'", -1),
+        (f"first_position = {LEAST} WHERE command_id = 'nothing'", LEAST),
+        ("last_position = 5 WHERE command_id = 'nothing'", 0),
+        ("first_position = 7, last_position = 6 WHERE command_id = 'nothing'", 7),
+    ],
+)
+def test_a_changed_receipt_is_found_with_and_without_a_checkpoint(
+    varied_log: Database, change: str, position: int
+) -> None:
+    checkpoint = _head(varied_log)
+    with varied_log.as_owner() as connection:
+        _run(connection, f"UPDATE log.receipts SET {change}")
+    assert _found(varied_log) == (position, "receipt")
+    assert _found(varied_log, checkpoint) == (position, "receipt")
+
+
+def _function_that_lets_change(name: str) -> str:
+    return (
+        f"CREATE OR REPLACE FUNCTION log.{name}() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NULL; END;'"
+    )
 
 
 def _run(connection: psycopg.Connection, statement: str) -> None:
