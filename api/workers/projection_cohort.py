@@ -12,6 +12,8 @@ from domain.errors import StoreUnavailable
 from domain.event import RecordedEvent
 
 PAGE = 1_000
+REACH = 20 * PAGE
+"""So near to one another, reading each page once for all is worth a moment's wait for the last."""
 FAILURES = (psycopg.Error, OSError, StoreUnavailable, LeadershipLost, ProjectionStopped)
 
 Failed = Callable[[Follower, Exception], None]
@@ -35,9 +37,16 @@ class Cohort:
         self._joined = asyncio.Event()
 
     @property
+    def members(self) -> tuple[Follower, ...]:
+        return tuple(self._members)
+
+    @property
     def position(self) -> int:
         """Of the member that is furthest behind."""
         return min((member.position for member in self._members), default=0)
+
+    def is_within_reach(self, follower: Follower) -> bool:
+        return abs(follower.position - self.position) <= REACH
 
     def add(self, follower: Follower) -> None:
         self._members.append(follower)
@@ -48,15 +57,24 @@ class Cohort:
         if not self._members:
             self._joined.clear()
 
+    async def let_go(self, member: Follower, error: Exception) -> None:
+        self.remove(member)
+        await member.close()
+        self._failed(member, error)
+
     async def close(self) -> None:
         for member in self._members:
             self.remove(member)
             await member.close()
 
+    async def joined(self) -> tuple[Follower, ...]:
+        """Those who are members now. Waits while there is none."""
+        await self._joined.wait()
+        return self.members
+
     async def step(self) -> Step:
         """Apply one page to those who are members now. Waits while there is none."""
-        await self._joined.wait()
-        members = tuple(self._members)
+        members = await self.joined()
         events = await self._log_reader.read(self.position, PAGE)
         if events:
             # Who joined during the read may be further behind, and waits for the next page.
@@ -71,6 +89,4 @@ class Cohort:
         try:
             await member.apply(events)
         except FAILURES as error:
-            self.remove(member)
-            await member.close()
-            self._failed(member, error)
+            await self.let_go(member, error)

@@ -1,6 +1,7 @@
 """Keeps the read models up to the log: leads those that nobody leads, stands by for the others.
 
-Those that have far to go (a rebuild) do so by themselves and hold up nobody.
+Those that have far to go (a rebuild) do so by themselves and hold up nobody, nor do those whose
+indexes are being made.
 """
 
 import asyncio
@@ -46,20 +47,23 @@ class Projector(Worker):
         self._report = report
         self._scan_seconds = scan_seconds
         self._near = Cohort(log_reader, self._failed)
-        self._far = Cohort(log_reader, self._failed)
+        self._far: list[Cohort] = []
+        self._filled = Cohort(log_reader, self._failed)
+        self._tasks = asyncio.TaskGroup()
         self._failures: dict[tuple[str, int], Failures] = {}
         self._states: dict[tuple[str, int], ProjectionState] = {}
 
     async def run(self) -> None:
         await self._registry.ensure()
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._scan())
-                group.create_task(self._follow())
-                group.create_task(self._catch_up())
+            async with asyncio.TaskGroup() as self._tasks:
+                self._tasks.create_task(self._scan())
+                self._tasks.create_task(self._follow())
+                self._tasks.create_task(self._complete())
         finally:
-            await self._near.close()
-            await self._far.close()
+            far, self._far = self._far, []
+            for cohort in (self._near, self._filled, *far):
+                await cohort.close()
 
     async def _scan(self) -> None:
         while True:
@@ -71,14 +75,56 @@ class Projector(Worker):
             await asyncio.sleep(self._scan_seconds)
 
     async def _lead(self, version: Version) -> None:
-        failures = self._failures.get((version.name, version.version))
+        failures = self._failures.get(_key(version))
         if failures is not None and asyncio.get_running_loop().time() < failures.not_before:
             return
         model = self._models[version.name]
         follower = await Follower.lead(self._url, model, version.version)
         if follower is not None:
             log.info("projection led", projection=version.name, version=version.version)
-            self._far.add(follower)
+            self._states[_key(version)] = version.state
+            self._set_out(follower)
+
+    def _set_out(self, follower: Follower) -> None:
+        """With those that are about as far, or by itself: nobody waits for who is far behind."""
+        for cohort in self._far:
+            if cohort.is_within_reach(follower):
+                cohort.add(follower)
+                return
+        cohort = Cohort(self._log_reader, self._failed)
+        cohort.add(follower)
+        self._far.append(cohort)
+        self._tasks.create_task(self._catch_up(cohort))
+
+    async def _catch_up(self, cohort: Cohort) -> None:
+        """Until each member is at the end of the log, or gone."""
+        while cohort.members:
+            step = await cohort.step()
+            if step.at_end:
+                for follower in step.members:
+                    cohort.remove(follower)
+                    self._arrive(follower)
+        self._far.remove(cohort)
+
+    def _arrive(self, follower: Follower) -> None:
+        if self._states.get(_key(follower)) == "building":
+            self._filled.add(follower)
+        else:
+            self._failures.pop(_key(follower), None)
+            self._near.add(follower)
+
+    async def _complete(self) -> None:
+        """One version at a time, for minutes: then it has what came meanwhile still to go."""
+        while True:
+            for follower in await self._filled.joined():
+                try:
+                    await self._registry.complete(follower.name, follower.version)
+                except FAILURES as error:
+                    await self._filled.let_go(follower, error)
+                else:
+                    self._filled.remove(follower)
+                    self._states[_key(follower)] = "ready"
+                    self._set_out(follower)
 
     async def _follow(self) -> None:
         while True:
@@ -90,41 +136,17 @@ class Projector(Worker):
 
     async def _reconsider(self, follower: Follower) -> None:
         """Somebody may have retired it, or taken it up again."""
-        state = self._states.get((follower.name, follower.version), "ready")
+        state = self._states.get(_key(follower), "ready")
         if state == "retired":
             self._near.remove(follower)
             await follower.close()
         elif state == "building":
             self._near.remove(follower)
-            self._far.add(follower)
-
-    async def _catch_up(self) -> None:
-        while True:
-            step = await self._far.step()
-            if step.at_end:
-                for follower in step.members:
-                    await self._promote(follower)
-
-    async def _promote(self, follower: Follower) -> None:
-        """It has reached the end of the log."""
-        self._far.remove(follower)
-        try:
-            await self._registry.complete(follower.name, follower.version)
-        except FAILURES as error:
-            await follower.close()
-            self._failed(follower, error)
-        except BaseException:
-            await follower.close()
-            raise
-        else:
-            self._failures.pop((follower.name, follower.version), None)
-            self._states.pop((follower.name, follower.version), None)
-            self._near.add(follower)
+            self._filled.add(follower)
 
     def _failed(self, follower: Follower, error: Exception) -> None:
         """Leave it for a while, to whoever is faster."""
-        key = (follower.name, follower.version)
-        failures = self._failures.setdefault(key, Failures())
+        failures = self._failures.setdefault(_key(follower), Failures())
         pause = failures.add(asyncio.get_running_loop().time())
         log.warning(
             "projection paused",
@@ -134,6 +156,10 @@ class Projector(Worker):
             pause_seconds=round(pause, 1),
             reason=str(error),
         )
+
+
+def _key(of: Follower | Version) -> tuple[str, int]:
+    return of.name, of.version
 
 
 class Failures:
