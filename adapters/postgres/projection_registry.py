@@ -121,18 +121,22 @@ class ProjectionRegistry:
     async def rebuild(self, name: str) -> int:
         """Begin a new version beside the one that is read: the projectors fill it.
 
-        Versions retired earlier go, all but the newest.
+        Those made earlier that nobody reads go, but for the newest to go back to, and one that is
+        to be switched to.
         """
         model = self._model(name)
         async with self._change() as connection:
             known = await _versions(connection, name)
-            for old in [v for v in known if v.state == "retired"][:-KEPT_RETIRED]:
+            for old in _superseded(known):
                 await connection.execute(ProjectionTable(model, old.version).drop)
                 await connection.execute(FORGET, [name, old.version])
             return await _begin(connection, model, known, "building")
 
     async def complete(self, name: str, version: int) -> None:
-        """It has reached the end of the log: make its indexes, let it be switched to."""
+        """It has reached the end of the log: make its indexes, let it be switched to.
+
+        Raises UnknownProjection when a later rebuild has taken its place.
+        """
         table = ProjectionTable(self._model(name), version)
         async with self._change() as connection:
             state = _find(await _versions(connection, name), name, version)
@@ -162,15 +166,6 @@ class ProjectionRegistry:
             if chosen.state != "active":
                 await _switch(connection, ProjectionTable(model, chosen.version))
             return chosen.version
-
-    async def drop(self, name: str, version: int) -> None:
-        """Raises UnknownProjection; ProjectionNotReady for the one that is read."""
-        model = self._model(name)
-        async with self._change() as connection:
-            if _find(await _versions(connection, name), name, version).state == "active":
-                raise ProjectionNotReady(name, version, "is the one that is read")
-            await connection.execute(ProjectionTable(model, version).drop)
-            await connection.execute(FORGET, [name, version])
 
     async def set_policy(self, name: str, on_poison: str) -> None:
         """`stop` at an event that cannot be projected, or `skip` it; from the next leader on."""
@@ -258,6 +253,12 @@ async def _switch(connection: AsyncConnection, table: ProjectionTable) -> None:
     for statement in table.views:
         await connection.execute(statement)
     await connection.execute("SELECT pg_notify('eulermaker_projection', %s)", [name])
+
+
+def _superseded(known: Sequence[Version]) -> list[Version]:
+    retired = [v for v in known if v.state == "retired"]
+    unread = [v for v in known if v.state in {"building", "ready"} and not v.switch_when_ready]
+    return retired[:-KEPT_RETIRED] + unread
 
 
 def _find(known: Sequence[Version], name: str, version: int) -> Version:

@@ -57,7 +57,7 @@ async def list_projections(client: ApiClient, *, as_json: bool) -> None:
 @click.argument("name")
 @client_command
 async def rebuild(client: ApiClient, *, name: str, as_json: bool) -> None:
-    """Begin a new version of NAME beside the active one."""
+    """Begin a new version of NAME beside the active one. Earlier ones not switched to go."""
     answer = await client.command(f"/v1/projections/{name}/rebuild")
     if as_json:
         output.show_json(answer)

@@ -14,7 +14,9 @@ from adapters.postgres.projection_registry import ProjectionRegistry, Version
 from adapters.postgres.read_models import Follower
 from api.workers.loops import LogReader, Worker, backoff
 from api.workers.projection_cohort import FAILURES, Cohort
+from domain.errors import StoreUnavailable
 from projections.catalog import READ_MODELS
+from projections.errors import UnknownProjection
 from projections.model import ReadModel
 from projections.queries import ProjectionState, ProjectionStatus
 
@@ -54,7 +56,6 @@ class Projector(Worker):
         self._states: dict[tuple[str, int], ProjectionState] = {}
 
     async def run(self) -> None:
-        await self._registry.ensure()
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._scan())
@@ -66,20 +67,34 @@ class Projector(Worker):
                 await cohort.close()
 
     async def _scan(self) -> None:
+        """A failure ends no leader. The server may come back from it with another log."""
         while True:
-            for version in await self._registry.list_leaderless():
-                await self._lead(version)
-            statuses = await self._registry.list_statuses()
-            self._states = {(status.name, status.version): status.state for status in statuses}
-            self._report(statuses)
+            try:
+                await self._registry.ensure()
+                while True:
+                    await self._look_around()
+                    await asyncio.sleep(self._scan_seconds)
+            except StoreUnavailable as error:
+                log.warning("projections not looked at", reason=str(error))
             await asyncio.sleep(self._scan_seconds)
+
+    async def _look_around(self) -> None:
+        for version in await self._registry.list_leaderless():
+            await self._lead(version)
+        statuses = await self._registry.list_statuses()
+        self._states = {(status.name, status.version): status.state for status in statuses}
+        self._report(statuses)
 
     async def _lead(self, version: Version) -> None:
         failures = self._failures.get(_key(version))
         if failures is not None and asyncio.get_running_loop().time() < failures.not_before:
             return
         model = self._models[version.name]
-        follower = await Follower.lead(self._url, model, version.version)
+        try:
+            follower = await Follower.lead(self._url, model, version.version)
+        except FAILURES as error:
+            self._failed(version, error)
+            return
         if follower is not None:
             log.info("projection led", projection=version.name, version=version.version)
             self._states[_key(version)] = version.state
@@ -119,7 +134,7 @@ class Projector(Worker):
             for follower in await self._filled.joined():
                 try:
                     await self._registry.complete(follower.name, follower.version)
-                except FAILURES as error:
+                except (*FAILURES, UnknownProjection) as error:
                     await self._filled.let_go(follower, error)
                 else:
                     self._filled.remove(follower)
@@ -135,24 +150,24 @@ class Projector(Worker):
                 await self._log_reader.wait(self._near.position, timeout_seconds=IDLE_SECONDS)
 
     async def _reconsider(self, follower: Follower) -> None:
-        """Somebody may have retired it, or taken it up again."""
-        state = self._states.get(_key(follower), "ready")
-        if state == "retired":
+        """Somebody may have retired or dropped it, or taken it up again."""
+        state = self._states.get(_key(follower))
+        if state in {None, "retired"}:
             self._near.remove(follower)
             await follower.close()
         elif state == "building":
             self._near.remove(follower)
             self._filled.add(follower)
 
-    def _failed(self, follower: Follower, error: Exception) -> None:
+    def _failed(self, failed: Follower | Version, error: Exception) -> None:
         """Leave it for a while, to whoever is faster."""
-        failures = self._failures.setdefault(_key(follower), Failures())
+        failures = self._failures.setdefault(_key(failed), Failures())
         pause = failures.add(asyncio.get_running_loop().time())
         log.warning(
             "projection paused",
-            projection=follower.name,
-            version=follower.version,
-            position=follower.position,
+            projection=failed.name,
+            version=failed.version,
+            position=failed.position,
             pause_seconds=round(pause, 1),
             reason=str(error),
         )

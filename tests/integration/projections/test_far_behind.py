@@ -10,7 +10,7 @@ from api.workers.projector import Projector
 from domain.event import RecordedEvent
 from ops.bench.event_mix import facts
 from projections.queries import ProjectionStatus
-from tests.integration.projections.support import run, until_at
+from tests.integration.projections.support import leaders, run, until, until_at
 from tests.support.postgres import Database
 from tests.support.read_models import DEADLINE_SECONDS, SCAN_SECONDS, a_recorded, until_state
 
@@ -86,16 +86,15 @@ def move_those_that_are_read(database: Database, position: int) -> None:
 
 
 @contextmanager
-def indexes_that_wait(database: Database) -> Generator[None]:
+def changes_that_wait(database: Database) -> Generator[None]:
     with database.as_owner() as owner:
         owner.execute("SELECT pg_advisory_lock(%s)", [REGISTRY_LOCK])
         yield
 
 
-async def until_indexes_wait(database: Database) -> None:
+async def until_changes_wait(database: Database, count: int) -> None:
     with database.as_owner() as owner:
-        while owner.execute(WAITING).fetchone() is None:  # noqa: ASYNC110 - as `until_at`
-            await asyncio.sleep(0.02)
+        await until(lambda: len(owner.execute(WAITING).fetchall()) == count)
 
 
 def kill(database: Database, leader: str) -> None:
@@ -143,9 +142,9 @@ def test_indexes_that_are_being_made_hold_up_nobody_who_begins(database: Databas
         held = HeldLog(held_before=1)
         await held.extend(10)
         async with asyncio.timeout(DEADLINE_SECONDS), a_projector_of(database, held):
-            with indexes_that_wait(database):
+            with changes_that_wait(database):
                 await held.hold_before(0)
-                await until_indexes_wait(database)
+                await until_changes_wait(database, 1)
                 kill(database, "projection keys 1")
                 await until_led(url)
                 await held.extend(10)
@@ -165,9 +164,9 @@ def test_what_the_log_gained_while_indexes_were_made_is_caught_up_beside_the_oth
         held = HeldLog(held_before=1)
         await held.extend(10)
         async with asyncio.timeout(DEADLINE_SECONDS), a_projector_of(database, held):
-            with indexes_that_wait(database):
+            with changes_that_wait(database):
                 await held.hold_before(0)
-                await until_indexes_wait(database)
+                await until_changes_wait(database, 1)
                 await held.extend(PAGE)
                 await until_at(url, PAGE + 10)
                 await held.hold_before(PAGE + 10)
@@ -177,6 +176,30 @@ def test_what_the_log_gained_while_indexes_were_made_is_caught_up_beside_the_oth
             await held.hold_before(0)
             ready = await until_there(registry, 2, PAGE + 20)
             assert ready.state == "ready"
+
+    run(body)
+
+
+def test_a_rebuild_in_place_of_one_whose_indexes_are_due_ends_no_other_leader(
+    database: Database,
+) -> None:
+    async def body() -> None:
+        registry = ProjectionRegistry(database.service_url)
+        await registry.ensure()
+        await registry.rebuild("audit")
+        held = HeldLog(held_before=1)
+        await held.extend(10)
+        async with asyncio.timeout(DEADLINE_SECONDS), a_projector_of(database, held):
+            before = leaders(database)
+            with changes_that_wait(database):
+                rebuild = asyncio.create_task(registry.rebuild("audit"))
+                await until_changes_wait(database, 1)
+                await held.hold_before(0)
+                await until_changes_wait(database, 2)
+            assert await rebuild == 3
+            assert (await until_state(registry, "audit", "ready")).version == 3
+            await until(lambda: "audit 2" not in leaders(database))
+            assert before.items() - leaders(database).items() == {("audit 2", before["audit 2"])}
 
     run(body)
 

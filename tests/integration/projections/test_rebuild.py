@@ -16,7 +16,7 @@ from projections.audit import AUDIT, AuditRow
 from projections.errors import ProjectionNotReady, UnknownProjection
 from projections.model import ReadModel
 from projections.queries import Slice
-from tests.integration.projections.support import appends, until_at
+from tests.integration.projections.support import NAMES, appends, leaders, until, until_at
 from tests.support.postgres import Database
 from tests.support.read_models import (
     DEADLINE_SECONDS,
@@ -169,14 +169,12 @@ def test_a_retired_version_does_not_lag(run: Callable[[Body], None]) -> None:
     run(body)
 
 
-def test_what_is_not_ready_cannot_be_switched_to_nor_what_is_read_be_dropped(
+def test_what_is_not_ready_cannot_be_switched_to(
     run: Callable[[Body], None], database: Database
 ) -> None:
     async def body(_: ReadSide, registry: ProjectionRegistry) -> None:
         with pytest.raises(ProjectionNotReady):
             await registry.switch("audit")
-        with pytest.raises(ProjectionNotReady):
-            await registry.drop("audit", 1)
         with pytest.raises(UnknownProjection, match=r"audit version 9\. Known are 1\."):
             await registry.switch("audit", 9)
         with pytest.raises(UnknownProjection, match=r"nothing\. Known are containers, builds"):
@@ -199,6 +197,52 @@ def test_old_versions_go_with_the_next_rebuild_all_but_one(run: Callable[[Body],
         assert versions == [3, 4, 5]
 
     run(body)
+
+
+def test_a_rebuild_takes_the_place_of_earlier_ones_that_nobody_switched_to(
+    run: Callable[[Body], None], database: Database
+) -> None:
+    async def body(side: ReadSide, registry: ProjectionRegistry) -> None:
+        await registry.rebuild("audit")
+        await until_state(registry, "audit", "ready")
+        await registry.rebuild("audit")  # is being built, maybe, when the next one begins
+        assert await registry.rebuild("audit") == 4
+        versions = [s.version for s in await registry.list_statuses() if s.name == "audit"]
+        assert versions == [1, 4]
+        await until_state(registry, "audit", "ready")
+        expected = {f"{name} 1" for name in NAMES} | {"audit 4"}
+        await until(lambda: leaders(database).keys() == expected)
+        assert tables(database, "audit") == ["audit", "audit_v1", "audit_v4"]
+        for append in appends(10):
+            await side.store.append(append)
+        assert await audited(side, 40) == (1, 40)
+
+    run(body)
+
+
+def test_a_rebuild_leaves_the_version_that_a_new_release_will_switch_to(
+    database: Database,
+) -> None:
+    async def body() -> None:
+        newer: ReadModel[Any] = msgspec.structs.replace(AUDIT, code_version=2)
+        older = ProjectionRegistry(database.service_url)
+        await older.ensure()
+        await ProjectionRegistry(database.service_url, [newer]).ensure()
+        assert await older.rebuild("audit") == 3
+        versions = [s.version for s in await older.list_statuses() if s.name == "audit"]
+        assert versions == [1, 2, 3]
+
+    asyncio.run(body())
+
+
+def tables(database: Database, name: str) -> list[str]:
+    with database.as_owner() as owner:
+        found = owner.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'read_models'::regnamespace"
+            " AND relkind IN ('r', 'v') AND relname ~ %s ORDER BY relname",
+            [f"^{name}(_v.*)?$"],
+        )
+        return [relname for (relname,) in found.fetchall()]
 
 
 def shouting(row: AuditRow | None, recorded: RecordedEvent) -> AuditRow | None:
