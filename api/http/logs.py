@@ -108,8 +108,9 @@ async def _send_frames(stream: Stream, reader: "LogReader", wanted: LogStreamNam
     encoder = FrameEncoder(reader.attempt)
     await stream.write(encoder.encode(Piece(offset=reader.offset)))
     async for piece in reader.pieces():
-        if piece.chunk is None or wanted in {None, piece.chunk.stream}:
-            await stream.write(encoder.encode(piece))
+        if piece.chunk is not None and wanted not in {None, piece.chunk.stream}:
+            piece = Piece(offset=piece.offset)  # noqa: PLW2901 - that all is well, and how far
+        await stream.write(encoder.encode(piece))
     await stream.write(encoder.end(reader.offset))
 
 

@@ -167,6 +167,24 @@ def test_frames_say_which_step_and_where_to_resume() -> None:
     run(story)
 
 
+def test_frames_of_one_stream_also_tell_how_far_the_other_one_came() -> None:
+    """Else whoever follows a stream that is silent would take the service for dead."""
+
+    async def story(service: Service) -> None:
+        path = f"/v1/builds/{await two_steps(service)}/log?stream=stderr"
+        response = await service.call("GET", path, headers={"Accept": "application/x-ndjson"})
+        got = await frames(response)
+        assert [(f.get("text"), f["offset"]) for f in got] == [
+            (None, 0),
+            (None, 5),
+            ("two, ", 10),
+            (None, 15),
+            (None, 15),
+        ]
+
+    run(story)
+
+
 def test_a_character_cut_in_two_comes_whole() -> None:
     async def story(service: Service) -> None:
         build_id = (await service.a_build())["id"]
