@@ -28,9 +28,12 @@ BURY = """
 INSERT INTO read_models.dead_letters (name, version, position, type, error)
 SELECT {name}, {version}, position, %(type)s, %(error)s FROM moved
 """
+# OFFSET 0 keeps it a look-up for each key: a plan made while the table is known to be empty would
+# go through all rows instead, and is kept until the table is analysed again.
 LOAD = """
 SELECT json_agg(t)::text
-FROM json_populate_recordset(NULL::{table}, %s::json) k JOIN {table} t USING ({key})
+FROM json_populate_recordset(NULL::{table}, %s::json) k
+CROSS JOIN LATERAL (SELECT * FROM {table} t WHERE {same_key} OFFSET 0) t
 """
 DIFFERENCES = """
 SELECT jsonb_build_array({key})::text, count(*) OVER () FROM (
@@ -116,6 +119,9 @@ class ProjectionTable:
             "table": self.table,
             "columns": SQL(", ").join(map(Identifier, model.columns)),
             "key": SQL(", ").join(map(Identifier, model.key)),
+            "same_key": SQL(" AND ").join(
+                SQL("t.{0} = k.{0}").format(Identifier(column)) for column in model.key
+            ),
             "changes": SQL(", ").join(
                 SQL("{0} = excluded.{0}").format(Identifier(column))
                 for column in model.columns

@@ -1,6 +1,7 @@
 """A new version is built beside the one that is read, compared, and read from one moment on."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,11 +9,15 @@ import msgspec
 import psycopg
 import pytest
 
+from adapters.postgres.connections import parameters
 from adapters.postgres.projection_check import compare, verify_projections
 from adapters.postgres.projection_registry import ProjectionRegistry
+from adapters.postgres.projection_tables import ProjectionTable
+from adapters.postgres.read_models import BY_KEY
 from domain.errors import StoreUnavailable
 from domain.event import RecordedEvent
 from projections.audit import AUDIT, AuditRow
+from projections.catalog import READ_MODELS
 from projections.errors import ProjectionNotReady, UnknownProjection
 from projections.model import ReadModel
 from projections.queries import Slice
@@ -71,6 +76,26 @@ def test_rows_of_an_earlier_release_are_not_there_rather_than_an_error_of_ours(
             await audited(side)
 
     run(body)
+
+
+def test_rows_are_looked_up_by_their_keys_also_by_a_plan_made_while_there_were_none(
+    database: Database,
+) -> None:
+    """Else each page of a rebuild would go through all rows that it has made so far."""
+
+    async def make_tables() -> None:
+        await ProjectionRegistry(database.service_url).ensure()
+
+    asyncio.run(make_tables())
+    with contextlib.closing(database.as_owner()) as owner:
+        owner.execute("VACUUM ANALYZE")  # by which PostgreSQL knows that they are empty
+    settings = parameters("test", every_tenant=True)
+    settings["options"] += f" {BY_KEY}"
+    with psycopg.connect(database.service_url, **settings) as connection:
+        for model in READ_MODELS:
+            load = ProjectionTable(model, 1).load
+            plan = connection.execute(b"EXPLAIN " + load, ["[]"]).fetchall()
+            assert any("Index Cond" in line for (line,) in plan), (model.name, plan)
 
 
 def test_readers_see_the_old_version_until_the_switch(run: Callable[[Body], None]) -> None:
