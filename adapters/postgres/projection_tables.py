@@ -31,9 +31,9 @@ SELECT {name}, {version}, position, %(type)s, %(error)s FROM moved
 # OFFSET 0 keeps it a look-up for each key: a plan made while the table is known to be empty would
 # go through all rows instead, and is kept until the table is analysed again.
 LOAD = """
-SELECT json_agg(t)::text
+SELECT json_agg(found.t)::text
 FROM json_populate_recordset(NULL::{table}, %s::json) k
-CROSS JOIN LATERAL (SELECT * FROM {table} t WHERE {same_key} OFFSET 0) t
+CROSS JOIN LATERAL (SELECT t FROM {table} t WHERE {same_key} OFFSET 0) found
 """
 DIFFERENCES = """
 SELECT jsonb_build_array({key})::text, count(*) OVER () FROM (
