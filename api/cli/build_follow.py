@@ -13,16 +13,12 @@ from api.cli.build_details import ended_after, show_failure
 from api.cli.build_fetch import use_of_image
 from api.cli.build_log import show_log
 from api.cli.client import ApiClient
-from api.cli.patience import Patience
-from api.cli.problems import NotNow, ReadModelBehind, ServiceRefused, ServiceUnreachable
+from api.cli.outcome import read_when
 from domain.builds.events import Step
 from domain.builds.state import ENDED, Phase
 from domain.processes.build_pipeline import MAX_AUTOMATIC_ATTEMPTS
-from projections.answer import Answer
 from projections.build_rows import Attempt, BuildDetails
 
-OUTCOME_SECONDS = 60.0
-PAUSE_SECONDS = 0.2
 OUTCOMES = {
     Phase.SUCCEEDED: 0,
     Phase.FAILED: 1,
@@ -53,7 +49,7 @@ async def follow_build(
             follow=True,
             as_json=as_json,
         )
-        build = await _read(client, build_id, partial(_is_over, followed))
+        build = await _read(client, build_id, partial(_is_over, followed, None))
         over = _over(build, followed)
         if over is build.attempts[-1] and not _is_retried(build):
             break
@@ -90,7 +86,7 @@ async def follow_part(
         follow=True,
         as_json=as_json,
     )
-    build = await _read(client, build_id, partial(_is_part_over, followed, step))
+    build = await _read(client, build_id, partial(_is_over, followed, step))
     over = _over(build, followed)
     return 0 if _has_succeeded(step, over) else OUTCOMES[over.phase]
 
@@ -103,14 +99,8 @@ def _has_ended(build: BuildDetails) -> bool:
     return build.phase in ENDED
 
 
-def _is_over(followed: int, build: BuildDetails) -> bool:
-    """The build, or what was followed of it: the next attempt may begin before anybody looks."""
-    if build.attempt < followed:
-        return False  # the read model is behind
-    return _has_ended(build) or _over(build, followed) is not build.attempts[-1]
-
-
-def _is_part_over(followed: int, step: Step | None, build: BuildDetails) -> bool:
+def _is_over(followed: int, step: Step | None, build: BuildDetails) -> bool:
+    """What was followed of the build: the next attempt may begin before anybody looks."""
     if build.attempt < followed:
         return False  # the read model is behind
     over = _over(build, followed)
@@ -142,23 +132,8 @@ def _is_retried(build: BuildDetails) -> bool:
 async def _read(
     client: ApiClient, build_id: str, wanted: Callable[[BuildDetails], bool]
 ) -> BuildDetails:
-    """Read models come a moment after the log. Raises ReadModelBehind."""
-    deadline = asyncio.get_running_loop().time() + OUTCOME_SECONDS
-    patience = Patience()
-    while asyncio.get_running_loop().time() < deadline:
-        try:
-            answer = await client.read(f"/v1/builds/{build_id}", Answer[BuildDetails])
-        except (ServiceUnreachable, NotNow) as broken:
-            await patience.wait(broken)
-            continue
-        except ServiceRefused as refused:
-            if not refused.is_unknown_id:
-                raise
-        else:
-            if wanted(answer.value):
-                return answer.value
-        await asyncio.sleep(PAUSE_SECONDS)
-    raise ReadModelBehind(f"eulermaker build show {build_id}")
+    again = f"eulermaker build show {build_id}"
+    return await read_when(client, f"/v1/builds/{build_id}", BuildDetails, wanted, again=again)
 
 
 @contextmanager

@@ -14,20 +14,16 @@ from api.cli.checked import IMAGE, NAME, PATH, USER, VARIABLE
 from api.cli.client import ApiClient
 from api.cli.log_frames import LogPrinter, read_frames
 from api.cli.names import name_after
-from api.cli.patience import Patience
-from api.cli.problems import NotNow, ReadModelBehind, ServiceRefused, ServiceUnreachable
+from api.cli.outcome import read_when
 from api.cli.session import client_command
 from api.cli.sizes import BYTES, CPUS
 from api.cli.wire import Accepted
 from domain.containers.spec import ContainerSpec, Limits
 from domain.containers.state import Status
-from projections.answer import Answer
 from projections.containers import ContainerDetails
 
 DEFAULT = Limits()
 ENDED = frozenset({Status.STOPPED, Status.FAILED, Status.REMOVED})
-OUTCOME_SECONDS = 60.0
-PAUSE_SECONDS = 0.2
 NEVER_RAN = 125
 LONGEST_STEM = 50
 
@@ -145,22 +141,10 @@ async def read_container_outcome(
     client: ApiClient, path: str, wanted: Collection[Status] = ENDED
 ) -> ContainerDetails:
     """Once it is in one of these. Raises ReadModelBehind."""
-    deadline = asyncio.get_running_loop().time() + OUTCOME_SECONDS
-    patience = Patience()
-    while asyncio.get_running_loop().time() < deadline:
-        try:
-            found = (await client.read(path, Answer[ContainerDetails])).value
-        except (ServiceUnreachable, NotNow) as broken:
-            await patience.wait(broken)
-            continue
-        except ServiceRefused as refused:
-            if not refused.is_unknown_id:
-                raise
-        else:
-            if found.status in wanted:
-                return found
-        await asyncio.sleep(PAUSE_SECONDS)
-    raise ReadModelBehind(f"eulermaker container show {path.rpartition('/')[2]}")
+    again = f"eulermaker container show {path.rpartition('/')[2]}"
+    return await read_when(
+        client, path, ContainerDetails, lambda found: found.status in wanted, again=again
+    )
 
 
 def _ask(variable: str) -> str:

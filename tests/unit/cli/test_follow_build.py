@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.cli import build_follow
+from api.cli import build_follow, outcome
 from api.cli.client import ApiClient
 from api.cli.problems import read_problem, refusal
 from api.cli.service_address import ServiceAddress
@@ -49,7 +49,7 @@ def test_an_attempt_that_began_before_anybody_saw_the_last_one_end_is_followed(
         return followed[-1]
 
     monkeypatch.setattr(build_follow, "show_log", show_log)
-    monkeypatch.setattr(build_follow, "OUTCOME_SECONDS", 2.0)
+    monkeypatch.setattr(outcome, "OUTCOME_SECONDS", 2.0)
     client = Shown(RETRIED, RETRIED, SUCCEEDED)
     assert asyncio.run(build_follow.follow_build(client, "b-1")) == 0
     assert followed == [1, 2]
@@ -73,16 +73,16 @@ def test_following_one_attempt_or_step_ends_with_what_became_of_it(
     first = msgspec.structs.replace(FIRST, steps=steps)
     build = a_build(first, attempt(2, Phase.SUCCEEDED, began=3, ended=5))
     monkeypatch.setattr(build_follow, "show_log", show_log)
-    monkeypatch.setattr(build_follow, "OUTCOME_SECONDS", 2.0)
+    monkeypatch.setattr(outcome, "OUTCOME_SECONDS", 2.0)
     assert asyncio.run(_follow_part(Shown(build), step)) == status
 
 
 def test_an_outcome_is_waited_for_while_the_read_model_has_not_even_begun(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(build_follow, "OUTCOME_SECONDS", 2.0)
-    outcome = asyncio.run(build_follow.read_outcome(Shown(None, SUCCEEDED), "b-1"))
-    assert outcome == SUCCEEDED
+    monkeypatch.setattr(outcome, "OUTCOME_SECONDS", 2.0)
+    ended = asyncio.run(build_follow.read_outcome(Shown(None, SUCCEEDED), "b-1"))
+    assert ended == SUCCEEDED
 
 
 def _a_run(step: Step, exit_code: int) -> StepRow:
