@@ -71,7 +71,7 @@ def test_following_one_attempt_or_step_ends_with_what_became_of_it(
 
     steps = (_a_run(Step.TOOLCHAIN, 0), _a_run(Step.RPMBUILD, 1))
     first = msgspec.structs.replace(FIRST, steps=steps)
-    build = a_build(first, attempt(2, Phase.SUCCEEDED, began=3, ended=5))
+    build = a_build(first, attempt(2, Phase.BUILDING, began=3, ended=None))
     monkeypatch.setattr(build_follow, "show_log", show_log)
     monkeypatch.setattr(outcome, "OUTCOME_SECONDS", 2.0)
     assert asyncio.run(_follow_part(Shown(build), step)) == status
