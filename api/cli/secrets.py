@@ -45,8 +45,8 @@ def rotate(*, data_dir: Path, as_json: bool) -> None:
         ) from error
     except DatabaseUnavailable as error:
         raise DatabaseUnavailable(
-            f"{error.message} Nothing is lost: the same command goes on from here. For a moment it"
-            " must have the secrets to itself, so let a backup come to its end first."
+            f"{error.message.rstrip('.')}. Nothing is lost: the same command goes on from here. For"
+            " a moment it must have the secrets to itself, so let a backup come to its end first."
         ) from error
     except KeyFileError as error:
         raise click.ClickException(str(error)) from error

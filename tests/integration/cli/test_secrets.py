@@ -58,7 +58,7 @@ def test_a_rotation_beside_a_backup_says_how_it_goes_on(place: Place, database: 
     with snapshot(database.owner_url):
         refused = place.run("secrets", "rotate")
     assert refused.exit_code == exits.UNAVAILABLE
-    assert "the same command goes on from here" in refused.output
+    assert ". Nothing is lost: the same command goes on from here" in refused.output
     _check(place, reference)
     assert place.run("secrets", "rotate").exit_code == 0
 
