@@ -167,13 +167,11 @@ class Settings(Section, frozen=True, kw_only=True):
         named = environment.get("EULERMAKER_CONFIG")
         file = Path(named or Path(directory) / FILE_NAME)
         values = _read_file(file, is_named=bool(named))
-        values["data_dir"] = directory
         variables: dict[tuple[str, str], str] = {}
         for name, section, key, text in _variables(environment):
             _set(values, name, section, key, text)
             variables[section, key] = name
-        if data_dir:
-            values["data_dir"] = data_dir
+        values["data_dir"] = directory
         _check_addresses(values, variables, file)
         return _convert(cls, values, "The settings are wrong")
 
