@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.workers.log_follower import LogSummary
+from api.workers.log_summary import LogSummary
 from domain.builds.diagnosis import ERROR_LINES, ERROR_WORDS, TAIL_LINES, looks_like_error
 from domain.ports import LogFrame
 
